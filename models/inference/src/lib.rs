@@ -1,0 +1,1 @@
+//! Tensor to Findings: the only crate that knows ONNX Runtime.

@@ -1,0 +1,1 @@
+//! Light to Frame: the only crate that knows GStreamer.

@@ -1,0 +1,1 @@
+//! Answer to wire: register map, handshake, protocols, and a PLC simulator.
