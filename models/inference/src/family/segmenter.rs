@@ -1,0 +1,158 @@
+//! Segmenter: a class for every pixel. Each piece of one class is a finding with its outline.
+
+use super::{Activation, Family, Look};
+use crate::class_map::{ClassMap, PieceScore};
+use crate::error::ModelError;
+use crate::number::{Fraction, NotNegative};
+use crate::output::Output;
+use plumb_inspection::Findings;
+use serde::{Deserialize, Serialize};
+
+/// A model with one output: scores `[1, classes, h, w]`, or a ready map `[1, h, w]` of class numbers. The map may be
+/// coarser or finer than the input. `labels` name every channel (class number), the background's too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmenterConfig {
+    /// From the scores to probabilities; a ready map has none, its findings score 1.
+    #[serde(default)]
+    pub activation: Activation,
+    /// The class that is nothing. A model with a single channel has no such class: what is below `score_min` is
+    /// nothing.
+    #[serde(default)]
+    pub background: Option<u16>,
+    /// A pixel whose best class is less probable is nothing.
+    #[serde(default = "half")]
+    pub score_min: Fraction,
+    /// A piece smaller than this many frame px² is no finding.
+    #[serde(default)]
+    pub area_min_px: NotNegative,
+}
+
+fn half() -> Fraction {
+    const { Fraction::known(0.5) }
+}
+
+/// A finding's score is the mean probability of its pixels; the raw score of the region is the highest probability of
+/// any pixel and class that is not background.
+#[derive(Debug)]
+pub(crate) struct Segmenter {
+    config: SegmenterConfig,
+    map: ClassMap,
+}
+
+/// How the one output is laid out.
+enum Shape {
+    Scores { classes: usize, height: usize, width: usize },
+    Classes { height: usize, width: usize },
+}
+
+impl Segmenter {
+    pub(crate) fn new(config: SegmenterConfig) -> Self {
+        Self { config, map: ClassMap::default() }
+    }
+
+    fn shape<'o>(
+        &self,
+        outputs: &'o [Output<'o>],
+        look: &Look<'_>,
+    ) -> Result<(&'o Output<'o>, Shape), ModelError> {
+        if let [output] = outputs {
+            match *output.shape {
+                [1, classes, height, width] if classes * height * width > 0 => {
+                    return Ok((output, Shape::Scores { classes, height, width }));
+                }
+                [1, height, width] if height * width > 0 => {
+                    return Ok((output, Shape::Classes { height, width }));
+                }
+                _ => {}
+            }
+        }
+        Err(look.unreadable(
+            "a segmenter",
+            "one output [1, classes, h, w], or [1, h, w] of class numbers",
+            outputs,
+        ))
+    }
+
+    fn read_scores(
+        &mut self,
+        values: &[f32],
+        (classes, height, width): (usize, usize, usize),
+        look: &Look<'_>,
+    ) -> f32 {
+        let plane = height * width;
+        let (columns, rows) = self.map.shown(look);
+        let background = self.config.background.filter(|_| classes > 1).map(usize::from);
+        let mut raw = 0.0_f32;
+        for row in rows {
+            for pixel in row * width + columns.start..row * width + columns.end {
+                let scores = (0..classes).map(|class| values[class * plane + pixel]);
+                let (best_class, best) =
+                    scores.clone().enumerate().fold((0, f32::MIN), |best, (class, score)| {
+                        if score > best.1 { (class, score) } else { best }
+                    });
+                // Most of a good part is background, and exp is what costs: it is left out there.
+                if Some(best_class) == background {
+                    continue;
+                }
+                let probability = self.config.activation.probability(scores, best);
+                raw = raw.max(probability);
+                if probability >= self.config.score_min.get() {
+                    self.map.set(pixel, best_class as u16, probability);
+                }
+            }
+        }
+        raw
+    }
+
+    fn read_classes(&mut self, values: &[f32], width: usize, look: &Look<'_>) -> Result<f32, ModelError> {
+        let (columns, rows) = self.map.shown(look);
+        let mut raw = 0.0;
+        for row in rows {
+            let first = row * width + columns.start;
+            for (pixel, class) in (first..).zip(&values[first..row * width + columns.end]) {
+                if self.config.background.is_some_and(|background| *class == f32::from(background)) {
+                    continue;
+                }
+                if !(*class >= 0.0 && (*class as usize) < look.labels.len()) {
+                    return Err(look.unknown_class(*class as i64));
+                }
+                raw = 1.0;
+                self.map.set(pixel, *class as u16, 1.0);
+            }
+        }
+        Ok(raw)
+    }
+}
+
+impl Family for Segmenter {
+    fn check(&self, outputs: &[Output<'_>], look: &Look<'_>) -> Result<(), ModelError> {
+        let (_, shape) = self.shape(outputs, look)?;
+        let classes = match shape {
+            Shape::Scores { classes, .. } => classes,
+            Shape::Classes { .. } => look.labels.len(),
+        };
+        if let Some(background) = self.config.background
+            && usize::from(background) >= classes
+        {
+            return Err(look.unknown_class(i64::from(background)));
+        }
+        look.check_labels(classes)
+    }
+
+    fn read(&mut self, outputs: &[Output<'_>], look: &Look<'_>) -> Result<Findings, ModelError> {
+        let (output, shape) = self.shape(outputs, look)?;
+        let raw = match shape {
+            Shape::Scores { classes, height, width } => {
+                self.map.clear(width, height);
+                self.read_scores(&output.values, (classes, height, width), look)
+            }
+            Shape::Classes { height, width } => {
+                self.map.clear(width, height);
+                self.read_classes(&output.values, width, look)?
+            }
+        };
+        let list = self.map.findings(look, self.config.area_min_px.get(), PieceScore::Mean)?;
+        look.findings(list, raw)
+    }
+}

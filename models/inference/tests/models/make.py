@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Writes the small models of `tests/every_family.rs`, each with its card beside it.
+
+    pip install onnx==1.23.2 && python make.py
+
+The weights are written out here, so that every output can be worked out by hand. The files are the same, byte for
+byte, on every run; change a model here, run this, and commit both.
+"""
+
+import hashlib
+import pathlib
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+HERE = pathlib.Path(__file__).parent
+F32, F16, U8, I64 = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8, TensorProto.INT64
+
+
+def constant(name, values, dtype=np.float32):
+    return numpy_helper.from_array(np.asarray(values, dtype=dtype), name)
+
+
+def write(name, nodes, inputs, outputs, constants=(), opsets=(("", 13),), labels=(), family="", card_input="", side=32):
+    graph = helper.make_graph(nodes, name, inputs, outputs, list(constants))
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid(*opset) for opset in opsets],
+        producer_name="plumb tests",
+    )
+    model.ir_version = 8
+    data = model.SerializeToString(deterministic=True)
+    (HERE / f"{name}.onnx").write_bytes(data)
+    (HERE / f"{name}.toml").write_text(
+        f'name = "{name}"\nfile = "{name}.onnx"\nsha256 = "{hashlib.sha256(data).hexdigest()}"\n'
+        f"labels = [{', '.join(f'{label!r}' for label in labels)}]\n".replace("'", '"')
+        + f"[family]\n{family}\n[input]\nwidth = {side}\nheight = {side}\n{card_input}"
+    )
+    print(f"{name}: {len(data)} bytes")
+
+
+def value(name, element, shape):
+    return helper.make_tensor_value_info(name, element, shape)
+
+
+def picture(element=F32, shape=(1, 3, 32, 32)):
+    return value("picture", element, shape)
+
+
+# --- detectors: three fixed boxes, whose scores are multiplied by the brightest pixel ---------------------------------
+# cx, cy, w, h, bottle, cap: a bottle, a worse box of the same bottle, a cap.
+BOXES = [[16, 16, 16, 24, 0.9, 0.05], [17, 16, 16, 24, 0.6, 0.0], [16, 6, 8, 4, 0.1, 0.8]]
+DETECTOR = 'kind = "detector"\noutput = "{}"\nscore_min = 0.25\niou_max = 0.5\n'
+
+
+def detector(name, output, rows, shape, **more):
+    """`output = rows · (1 but in the score columns, there the brightest pixel)`."""
+    rows = np.asarray(rows, dtype=np.float32)
+    scores = np.zeros_like(rows)
+    scores[..., 4 : 5 if output != "yolo_v8" else None] = rows[..., 4 : 5 if output != "yolo_v8" else None]
+    boxes = rows - scores
+    if output == "yolo_v8":
+        boxes, scores = boxes.T, scores.T
+    nodes = [
+        helper.make_node("ReduceMax", ["picture"], ["brightest"], keepdims=0),
+        helper.make_node("Mul", ["scores", "brightest"], ["scored"]),
+        helper.make_node("Add", ["boxes", "scored"], ["detections"]),
+    ]
+    write(
+        name,
+        nodes,
+        [more.pop("picture", picture())],
+        [value("detections", F32, shape)],
+        [constant("boxes", boxes[None]), constant("scores", scores[None])],
+        labels=more.pop("labels", ("bottle", "cap")),
+        family=DETECTOR.format(output),
+        **more,
+    )
+
+
+detector("detector-yolo-v8", "yolo_v8", BOXES, [1, 6, 3])
+detector(
+    "detector-dynamic", "yolo_v8", BOXES, ["n", 6, "k"],
+    picture=picture(shape=("n", 3, "h", "w")),
+)
+detector("detector-yolo-v5", "yolo_v5", [box[:4] + [1.0] + box[4:] for box in BOXES], [1, 3, 7])
+corners = [[cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2, max(a, b), float(b > a)] for cx, cy, w, h, a, b in BOXES]
+detector("detector-end-to-end", "boxes_scores_labels", corners, [1, 3, 6])
+
+# --- segmenters: red is a scratch, green is a dent, what is dark is background ----------------------------------------
+# Logits: background 0, scratch 20·red − 10, dent 20·green − 10.
+SCRATCH = constant("weights", np.array([[0, 0, 0], [20, 0, 0], [0, 20, 0]]).reshape(3, 3, 1, 1))
+BIAS = constant("bias", [0, -10, -10])
+SEGMENTER = 'kind = "segmenter"\nbackground = 0\n'
+conv = helper.make_node("Conv", ["picture", "weights", "bias"], ["logits"], kernel_shape=[1, 1])
+write(
+    "segmenter", [conv], [picture()], [value("logits", F32, [1, 3, 32, 32])], [SCRATCH, BIAS],
+    labels=("background", "scratch", "dent"), family=SEGMENTER,
+)
+# A map of class numbers at half the size.
+write(
+    "segmenter-classes",
+    [
+        helper.make_node("Conv", ["picture", "weights", "bias"], ["logits"], kernel_shape=[1, 1], strides=[2, 2]),
+        helper.make_node("ArgMax", ["logits"], ["classes"], axis=1, keepdims=0),
+    ],
+    [picture()], [value("classes", I64, [1, 16, 16])], [SCRATCH, BIAS],
+    labels=("background", "scratch", "dent"), family=SEGMENTER,
+)
+# One channel, sigmoid: 20·red − 10.
+write(
+    "segmenter-binary",
+    [helper.make_node("Conv", ["picture", "weights", "bias"], ["logits"], kernel_shape=[1, 1])],
+    [picture()], [value("logits", F32, [1, 1, 32, 32])],
+    [constant("weights", np.array([20, 0, 0]).reshape(1, 3, 1, 1)), constant("bias", [-10])],
+    labels=("scratch",), family='kind = "segmenter"\nactivation = "sigmoid"\narea_min_px = 3.0\n',
+)
+
+# --- anomaly: how far a grey pixel is from 0.5, and the highest of it -------------------------------------------------
+distance = [
+    helper.make_node("Sub", ["picture", "normal"], ["apart"]),
+    helper.make_node("Abs", ["apart"], ["anomaly_map"]),
+    helper.make_node("ReduceMax", ["anomaly_map"], ["pred_score"], axes=[1, 2, 3], keepdims=0),
+]
+GREY = 'colour = "grey"\n'
+write(
+    "anomaly", distance, [picture(shape=(1, 1, 32, 32))],
+    [value("anomaly_map", F32, [1, 1, 32, 32]), value("pred_score", F32, [1])], [constant("normal", 0.5)],
+    labels=("anomaly",), family='kind = "anomaly"\nmap_min = 0.25\n', card_input=GREY,
+)
+write(
+    "anomaly-map-only", distance[:2], [picture(shape=(1, 1, 32, 32))],
+    [value("anomaly_map", F32, [1, 1, 32, 32])], [constant("normal", 0.5)],
+    labels=("anomaly",), family='kind = "anomaly"\nmap_min = 0.25\n', card_input=GREY,
+)
+
+# --- classifiers: the mean of red, green and blue, times ten ----------------------------------------------------------
+def classifier(name, element, before, card_input, family='kind = "classifier"'):
+    dtype = np.float16 if element == F16 else np.float32
+    nodes = before + [
+        helper.make_node("GlobalAveragePool", ["colours"], ["mean"]),
+        helper.make_node("Mul", ["mean", "ten"], ["scaled"]),
+        helper.make_node("Flatten", ["scaled"], ["logits"]),
+    ]
+    given = U8 if before[0].op_type == "Cast" else element
+    write(
+        name, nodes, [picture(given)], [value("logits", element, [1, 3])], [constant("ten", 10, dtype)],
+        labels=("red", "green", "blue"), family=family, card_input=card_input,
+    )
+
+
+classifier("classifier", F32, [helper.make_node("Identity", ["picture"], ["colours"])], "")
+classifier("classifier-f16", F16, [helper.make_node("Identity", ["picture"], ["colours"])], 'element = "f16"\n')
+classifier("classifier-u8", F32, [helper.make_node("Cast", ["picture"], ["colours"], to=F32)], 'element = "u8"\n')
+
+# --- models to be refused ---------------------------------------------------------------------------------------------
+write(
+    "refused-operator", [helper.make_node("Frobnicate", ["picture"], ["logits"], domain="org.example")],
+    [picture()], [value("logits", F32, [1, 3])], opsets=(("", 13), ("org.example", 1)),
+    labels=("red", "green", "blue"), family='kind = "classifier"',
+)
+write(
+    "refused-two-inputs", [helper.make_node("Add", ["picture", "golden"], ["logits"])],
+    [picture(), value("golden", F32, [1, 3, 32, 32])], [value("logits", F32, [1, 3, 32, 32])],
+    labels=("a", "b", "c"), family='kind = "segmenter"\n',
+)
