@@ -1,1 +1,30 @@
-//! Frame to one Tensor per Region: the only pipeline crate that knows OpenCV.
+//! Frame → one Tensor per Region. The only pipeline crate that knows OpenCV.
+//!
+//! [`Preprocessor`] cuts each region out of a frame, makes it fit its model and turns bytes into the numbers the
+//! model was trained on. At the first frame of a size it plans a route for every cut (`route.rs`); from then on a
+//! frame costs one pass of geometry and one of arithmetic a region, and no memory is asked for.
+//!
+//! ```text
+//!  lent pixels ─▶ demosaic ─▶ resize or remap ─▶ channels ─▶ flat field, scale, mean, std ─▶ Tensor
+//!   borrow        bayer     crop, fit, rectify   colour         flat, normalize
+//! ```
+//!
+//! Geometry is one bilinear sampling (`INTER_LINEAR`, no smoothing first), as most training code does it: a model
+//! must see at work what it saw at school. Shrinking a region to less than half therefore skips pixels; a defect
+//! one pixel wide wants a smaller region or a larger tensor.
+
+mod bayer;
+#[allow(unsafe_code)] // its proof stands at the one unsafe call
+mod borrow;
+mod colour;
+mod crop;
+mod error;
+mod fit;
+mod flat;
+mod normalize;
+mod preprocessor;
+mod rectify;
+mod route;
+
+pub use error::PreprocessError;
+pub use preprocessor::{Cut, Optics, Preprocessor};

@@ -1,0 +1,128 @@
+//! What preparing a 720p frame costs on one thread, beside the plain sequence of OpenCV calls everyone writes first.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use opencv::{
+    core::{self, BORDER_CONSTANT, CV_32F, Mat, Scalar, Size, Vec3b, Vector},
+    imgproc,
+    prelude::*,
+};
+use plumb_inspection::{
+    CameraId, ColourOrder, Element, Fit, FlatField, Frame, Image, Layout, Lens, PixelFormat, Stamp,
+    TensorSpec,
+};
+use plumb_preprocess::{Cut, Optics, Preprocessor};
+use std::hint::black_box;
+
+const WIDTH: u32 = 1280;
+const HEIGHT: u32 = 720;
+
+fn frame(width: u32, height: u32, format: PixelFormat) -> Frame {
+    let len = width as usize * height as usize * format.bytes_per_px();
+    let pixels = (0..len).map(|i| ((i * 2_654_435_761) >> 13) as u8).collect();
+    let image = Image::packed(width, height, format, pixels).expect("made to measure");
+    Frame { camera: CameraId::from("top"), seq: 1, camera_frame_id: None, at: Stamp::now(), image }
+}
+
+fn spec() -> TensorSpec {
+    TensorSpec {
+        width: 640,
+        height: 640,
+        colour: ColourOrder::Rgb,
+        layout: Layout::Nchw,
+        element: Element::F32,
+        fit: Fit::Letterbox { pad: 114 },
+        scale: 1.0 / 255.0,
+        mean: vec![0.485, 0.456, 0.406],
+        std: vec![0.229, 0.224, 0.225],
+    }
+}
+
+fn lens() -> Lens {
+    let distortion = [-0.248, 0.047, -0.001, 0.0002, -0.157];
+    Lens { size_px: [WIDTH, HEIGHT], fx: 1152.0, fy: 1148.0, cx: 675.0, cy: 366.0, distortion }
+}
+
+fn flat() -> FlatField {
+    FlatField { width: WIDTH, height: HEIGHT, gain: vec![1.07; (WIDTH * HEIGHT) as usize].into() }
+}
+
+/// Colour, resize, border, float, mean and std, planes: each a pass of its own over a picture of its own.
+fn naive(bgr: &impl core::ToInputArray) -> opencv::Result<Vec<f32>> {
+    let (mut rgb, mut small, mut boxed, mut float) =
+        (Mat::default(), Mat::default(), Mat::default(), Mat::default());
+    let (mut centred, mut ready, mut planes) = (Mat::default(), Mat::default(), Vector::<Mat>::new());
+    imgproc::cvt_color(bgr, &mut rgb, imgproc::COLOR_BGR2RGB, 0)?;
+    imgproc::resize(&rgb, &mut small, Size::new(640, 360), 0.0, 0.0, imgproc::INTER_LINEAR)?;
+    core::copy_make_border(&small, &mut boxed, 140, 140, 0, 0, BORDER_CONSTANT, Scalar::all(114.0))?;
+    boxed.convert_to(&mut float, CV_32F, 1.0 / 255.0, 0.0)?;
+    core::subtract(&float, &Scalar::new(0.485, 0.456, 0.406, 0.0), &mut centred, &core::no_array(), -1)?;
+    core::divide2(&centred, &Scalar::new(0.229, 0.224, 0.225, 1.0), &mut ready, 1.0, -1)?;
+    core::split(&ready, &mut planes)?;
+    let mut out = Vec::with_capacity(3 * 640 * 640);
+    for plane in &planes {
+        out.extend_from_slice(plane.data_typed::<f32>()?);
+    }
+    Ok(out)
+}
+
+fn prepare(c: &mut Criterion) {
+    let bgr = PixelFormat::Bgr8;
+    let plain = Optics::default;
+    let only = |lens, flat_field| Optics { lens, flat_field };
+    let table = [
+        ("720p BGR to 640 letterbox f32 NCHW", frame(WIDTH, HEIGHT, bgr), plain(), spec()),
+        ("the same, NHWC", frame(WIDTH, HEIGHT, bgr), plain(), TensorSpec { layout: Layout::Nhwc, ..spec() }),
+        (
+            "the same, bytes",
+            frame(WIDTH, HEIGHT, bgr),
+            plain(),
+            TensorSpec { element: Element::U8, ..spec() },
+        ),
+        (
+            "the same, stretched",
+            frame(WIDTH, HEIGHT, bgr),
+            plain(),
+            TensorSpec { fit: Fit::Stretch, ..spec() },
+        ),
+        ("the same, from 1080p", frame(1920, 1080, bgr), plain(), spec()),
+        ("the same, flat field", frame(WIDTH, HEIGHT, bgr), only(None, Some(flat())), spec()),
+        ("the same, lens", frame(WIDTH, HEIGHT, bgr), only(Some(lens()), None), spec()),
+        (
+            "the same, lens and flat field",
+            frame(WIDTH, HEIGHT, bgr),
+            only(Some(lens()), Some(flat())),
+            spec(),
+        ),
+        ("the same, from Bayer", frame(WIDTH, HEIGHT, PixelFormat::BayerRggb), plain(), spec()),
+        (
+            "the same, from Bayer, flat field",
+            frame(WIDTH, HEIGHT, PixelFormat::BayerRggb),
+            only(None, Some(flat())),
+            spec(),
+        ),
+        ("the same, from grey", frame(WIDTH, HEIGHT, PixelFormat::Gray8), plain(), spec()),
+    ];
+    let mut group = c.benchmark_group("prepare");
+    for (name, frame, optics, spec) in table {
+        let cut = Cut { region: "whole".into(), rect_px: None, spec };
+        let mut preprocessor = Preprocessor::new(optics, vec![cut]).expect("a good cut");
+        group.bench_function(name, |b| {
+            b.iter(|| black_box(preprocessor.prepare(&frame).expect("a good frame")))
+        });
+    }
+    let frame = frame(WIDTH, HEIGHT, bgr);
+    let pixels: Vec<Vec3b> =
+        frame.image.bytes().as_chunks::<3>().0.iter().map(|px| Vec3b::from(*px)).collect();
+    let mat = Mat::new_rows_cols_with_data(HEIGHT as i32, WIDTH as i32, &pixels).expect("made to measure");
+    group.bench_function("naive: 720p BGR to 640 letterbox f32 NCHW", |b| {
+        b.iter(|| black_box(naive(&mat).expect("a good frame")));
+    });
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(50).measurement_time(std::time::Duration::from_secs(3));
+    targets = prepare
+}
+criterion_main!(benches);

@@ -1,0 +1,184 @@
+//! The stage: frames in, tensors out.
+
+use crate::{PreprocessError, bayer, crop, flat, rectify, route::Route};
+use opencv::core;
+use plumb_inspection::{FlatField, Frame, Lens, PixelFormat, RectPx, RegionName, Tensor, TensorSpec};
+
+/// The largest side of a tensor in px. A model that wants more is a misread card.
+const TENSOR_SIDE_MAX_PX: u32 = 8192;
+
+/// Frame sizes and formats whose routes are kept. A camera has one; a folder of pictures may have a few.
+const PLANS_KEPT: usize = 4;
+
+/// One region to take from every frame, for one model.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// The region's name; its tensors carry it.
+    pub region: RegionName,
+    /// Where it is, in px of the frame (undistorted, where there is a lens); `None` is the whole frame. Taken to the
+    /// nearest whole px.
+    pub rect_px: Option<RectPx>,
+    /// What the model wants.
+    pub spec: TensorSpec,
+}
+
+/// What is known of a camera's glass and light.
+#[derive(Clone, Debug, Default)]
+pub struct Optics {
+    /// Lens distortion to take out. Region rectangles and placements are then in undistorted px: same frame size, same
+    /// camera matrix.
+    pub lens: Option<Lens>,
+    /// Uneven light to even out, in px of the frame as the camera gives it.
+    pub flat_field: Option<FlatField>,
+}
+
+/// Cuts one camera's frames for one recipe. Owned by the thread `preprocess-<camera>`; works on it alone.
+pub struct Preprocessor {
+    optics: Optics,
+    cuts: Vec<Cut>,
+    plans: Vec<Plan>,
+    /// Width and height in px of the first frame, if a region is drawn in px of it.
+    drawn_on: Option<(u32, u32)>,
+}
+
+/// The routes for frames of one size and format, in the order of the cuts.
+struct Plan {
+    width: u32,
+    height: u32,
+    format: PixelFormat,
+    routes: Vec<Route>,
+}
+
+impl Preprocessor {
+    /// Checks everything that can be checked without a frame, and tells OpenCV to start no threads of its own: the hot
+    /// path's threads are named and counted. That holds for the whole process.
+    ///
+    /// # Errors
+    /// For a region of no size, a tensor of no sense, an impossible lens or flat field.
+    pub fn new(optics: Optics, cuts: Vec<Cut>) -> Result<Self, PreprocessError> {
+        core::set_num_threads(1).map_err(|source| PreprocessError::OpenCvSetup { source })?;
+        core::set_use_opencl(false).map_err(|source| PreprocessError::OpenCvSetup { source })?;
+        optics.lens.as_ref().map_or(Ok(()), rectify::check)?;
+        optics.flat_field.as_ref().map_or(Ok(()), flat::check)?;
+        cuts.iter().try_for_each(Cut::check)?;
+        Ok(Self { optics, cuts, plans: Vec::new(), drawn_on: None })
+    }
+
+    /// One tensor a cut, in their order.
+    ///
+    /// The first frame of a size plans its routes, which takes some milliseconds where there is a lens; every further
+    /// one reads each region once and copies nothing else. Grey and colour frames serve grey and colour models alike.
+    ///
+    /// # Errors
+    /// When a region is not within the frame, the frame has not the size of a calibration, or it has another size than
+    /// the first while a region is drawn in px of that.
+    pub fn prepare(&mut self, frame: &Frame) -> Result<Vec<Tensor>, PreprocessError> {
+        let plan = self.plan_for(frame)?;
+        let take = |route: &mut Route| {
+            route.take(&frame.image).map_err(|source| PreprocessError::OpenCv {
+                region: route.region().clone(),
+                camera: frame.camera.clone(),
+                source,
+            })
+        };
+        plan.routes.iter_mut().map(take).collect()
+    }
+
+    fn plan_for(&mut self, frame: &Frame) -> Result<&mut Plan, PreprocessError> {
+        let image = &frame.image;
+        let (width, height, format) = (image.width(), image.height(), image.format());
+        let known = |plan: &Plan| (plan.width, plan.height, plan.format) == (width, height, format);
+        if let Some(at) = self.plans.iter().position(known) {
+            return Ok(&mut self.plans[at]);
+        }
+        self.check(frame)?;
+        let route = |cut| Route::plan(cut, &self.optics, frame);
+        let routes = self.cuts.iter().map(route).collect::<Result<_, _>>()?;
+        self.drawn_on = self.drawn_on.or(Some((width, height)));
+        if self.plans.len() == PLANS_KEPT {
+            self.plans.remove(0);
+        }
+        self.plans.push(Plan { width, height, format, routes });
+        Ok(self.plans.last_mut().expect("one was just pushed"))
+    }
+
+    /// Refuses frames of a size that the calibrations or the regions do not know.
+    fn check(&self, frame: &Frame) -> Result<(), PreprocessError> {
+        let (width, height) = (frame.image.width(), frame.image.height());
+        let camera = || frame.camera.clone();
+        let lens = self.optics.lens.map(|lens| ("lens", lens.size_px));
+        let flat = self.optics.flat_field.as_ref().map(|flat| ("flat field", [flat.width, flat.height]));
+        for (calibration, [expected_width, expected_height]) in lens.into_iter().chain(flat) {
+            if [width, height] != [expected_width, expected_height] {
+                return Err(PreprocessError::CalibrationSize {
+                    camera: camera(),
+                    calibration,
+                    width,
+                    height,
+                    expected_width,
+                    expected_height,
+                });
+            }
+        }
+        // A region in px means something at one frame size alone: at another it shows another place of the part,
+        // and a wrong place may well pass.
+        let drawn = self.cuts.iter().find(|cut| cut.rect_px.is_some());
+        if let (Some(cut), Some((was_width, was_height))) = (drawn, self.drawn_on)
+            && (was_width, was_height) != (width, height)
+        {
+            let region = cut.region.clone();
+            return Err(PreprocessError::FrameSizeChanged {
+                camera: camera(),
+                region,
+                width,
+                height,
+                was_width,
+                was_height,
+            });
+        }
+        if frame.image.format().is_bayer() && width.min(height) < bayer::SIDE_MIN_PX {
+            return Err(PreprocessError::MosaicTooSmall {
+                camera: camera(),
+                width,
+                height,
+                side_min: bayer::SIDE_MIN_PX,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Cut {
+    fn check(&self) -> Result<(), PreprocessError> {
+        let region = || self.region.clone();
+        if let Some(rect_px) = self.rect_px
+            && crop::is_empty(rect_px)
+        {
+            return Err(PreprocessError::RegionEmpty { region: region(), rect_px });
+        }
+        let TensorSpec { width, height, scale, mean, std, .. } = &self.spec;
+        if ![width, height].iter().all(|side| (1..=TENSOR_SIDE_MAX_PX).contains(*side)) {
+            return Err(PreprocessError::TensorSize {
+                region: region(),
+                width: *width,
+                height: *height,
+                side_max: TENSOR_SIDE_MAX_PX,
+            });
+        }
+        let channels = self.spec.channels();
+        let wrong = |field, value| PreprocessError::ChannelValue { region: region(), field, value };
+        if !scale.is_finite() {
+            return Err(wrong("scale", *scale));
+        }
+        for (field, values) in [("mean", mean), ("std", std)] {
+            if ![0, 1, channels].contains(&values.len()) {
+                let got = values.len();
+                return Err(PreprocessError::ChannelValues { region: region(), field, got, channels });
+            }
+            if let Some(value) = values.iter().find(|v| !v.is_finite() || field == "std" && **v == 0.0) {
+                return Err(wrong(field, *value));
+            }
+        }
+        Ok(())
+    }
+}

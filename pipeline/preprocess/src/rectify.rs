@@ -1,0 +1,177 @@
+//! Undistortion, cropping and scaling as one map: for each pixel of a tensor's content, where on the sensor it lies.
+
+use crate::{error::PreprocessError, fit::Fitted};
+use opencv::{
+    calib3d,
+    core::{BORDER_CONSTANT, CV_16SC2, CV_32FC1, Mat, Rect, Scalar, Size},
+    imgproc,
+    prelude::*,
+};
+use plumb_inspection::Lens;
+
+/// Far enough outside any source that bilinear sampling finds nothing but black there.
+const UNSEEN: f32 = -9.0;
+
+/// One remap from the sensor's pixels to a tensor's content.
+///
+/// Sampled once, bilinear, positions to 1/32 px. What the sensor did not see is black, as `cv::undistort` leaves it.
+pub(crate) struct Rectify {
+    /// What is read, in px of the frame as the camera gave it. The map counts from its corner.
+    pub(crate) source: Rect,
+    /// How much of the content the sensor saw, 0..=1.
+    pub(crate) seen: f64,
+    /// `CV_16SC2`: whole px.
+    whole: Mat,
+    /// `CV_16UC1`: index of the bilinear weights for the rest.
+    rest: Mat,
+}
+
+impl Rectify {
+    /// The map for `fitted` through `lens`. `widen` says what must be read so that a rectangle's colours are known.
+    /// `Ok(None)` where the sensor saw nothing of it.
+    pub(crate) fn new(
+        lens: &Lens,
+        fitted: &Fitted,
+        widen: impl Fn(Rect) -> Rect,
+    ) -> opencv::Result<Option<Self>> {
+        let (mut u, mut v) = sensor_from_content(lens, fitted)?;
+        let (us, vs) = (u.data_typed_mut::<f32>()?, v.data_typed_mut::<f32>()?);
+        let [width, height] = lens.size_px.map(|side| side as f32);
+        let (mut u0, mut v0, mut u1, mut v1) = (f32::MAX, f32::MAX, f32::MIN, f32::MIN);
+        let mut seen = 0_usize;
+        for (u, v) in us.iter_mut().zip(vs.iter_mut()) {
+            // A pixel's square reaches half a px beyond its centre: its outer half shows the pixel, not a blend with black.
+            let on_sensor = *u >= -0.5 && *u <= width - 0.5 && *v >= -0.5 && *v <= height - 0.5;
+            if on_sensor {
+                (*u, *v) = (u.clamp(0.0, width - 1.0), v.clamp(0.0, height - 1.0));
+                (u0, v0, u1, v1) = (u0.min(*u), v0.min(*v), u1.max(*u), v1.max(*v));
+                seen += 1;
+            } else {
+                *u = f32::NAN;
+            }
+        }
+        if seen == 0 {
+            return Ok(None);
+        }
+        let right = (u1 as i32 + 2).min(lens.size_px[0] as i32);
+        let bottom = (v1 as i32 + 2).min(lens.size_px[1] as i32);
+        let source = widen(Rect::new(u0 as i32, v0 as i32, right - u0 as i32, bottom - v0 as i32));
+        for (u, v) in us.iter_mut().zip(vs.iter_mut()) {
+            let known = !u.is_nan();
+            *u = if known { *u - source.x as f32 } else { UNSEEN };
+            *v = if known { *v - source.y as f32 } else { UNSEEN };
+        }
+        let seen = seen as f64 / us.len() as f64;
+        let (mut whole, mut rest) = (Mat::default(), Mat::default());
+        imgproc::convert_maps(&u, &v, &mut whole, &mut rest, CV_16SC2, false)?;
+        Ok(Some(Self { source, seen, whole, rest }))
+    }
+
+    /// Samples `source`, cut to [`Rectify::source`], into `content`.
+    pub(crate) fn apply(
+        &self,
+        source: &impl opencv::core::ToInputArray,
+        content: &mut Mat,
+    ) -> opencv::Result<()> {
+        let (linear, black) = (imgproc::INTER_LINEAR, Scalar::all(0.0));
+        imgproc::remap(source, content, &self.whole, &self.rest, linear, BORDER_CONSTANT, black)
+    }
+}
+
+/// OpenCV's maps `(u, v)`, `CV_32FC1`, pixel centres at whole numbers as OpenCV counts.
+///
+/// Scaling and moving the undistorted picture is the same as looking at it with another camera matrix, so one map does
+/// all three.
+fn sensor_from_content(lens: &Lens, fitted: &Fitted) -> opencv::Result<(Mat, Mat)> {
+    let (sx, sy) = fitted.scale();
+    // Centre of content pixel 0, in undistorted frame px of OpenCV's counting.
+    let x0 = f64::from(fitted.used.x) + 0.5 * sx - 0.5;
+    let y0 = f64::from(fitted.used.y) + 0.5 * sy - 0.5;
+    let camera = Mat::from_slice_2d(&[[lens.fx, 0.0, lens.cx], [0.0, lens.fy, lens.cy], [0.0, 0.0, 1.0]])?;
+    let view = Mat::from_slice_2d(&[
+        [lens.fx / sx, 0.0, (lens.cx - x0) / sx],
+        [0.0, lens.fy / sy, (lens.cy - y0) / sy],
+        [0.0, 0.0, 1.0],
+    ])?;
+    let distortion = Mat::from_slice(&lens.distortion)?;
+    let size = Size::new(fitted.content.width, fitted.content.height);
+    let (mut u, mut v) = (Mat::default(), Mat::default());
+    let no_turn = Mat::default();
+    calib3d::init_undistort_rectify_map(
+        &camera,
+        &distortion,
+        &no_turn,
+        &view,
+        size,
+        CV_32FC1,
+        &mut u,
+        &mut v,
+    )?;
+    Ok((u, v))
+}
+
+/// Refuses a lens that cannot be one, or whose distortion is not one-to-one as far as the picture's corners.
+pub(crate) fn check(lens: &Lens) -> Result<(), PreprocessError> {
+    let [k1, k2, p1, p2, k3] = lens.distortion;
+    let named =
+        [("cx", lens.cx), ("cy", lens.cy), ("k1", k1), ("k2", k2), ("p1", p1), ("p2", p2), ("k3", k3)];
+    if let Some((field, value)) = named.into_iter().find(|(_, value)| !value.is_finite()) {
+        return Err(PreprocessError::LensValue { field, value });
+    }
+    for (field, value) in [("fx", lens.fx), ("fy", lens.fy)] {
+        if !(value.is_finite() && value > 0.0) {
+            return Err(PreprocessError::LensValue { field, value });
+        }
+    }
+    for (field, side) in [("width", lens.size_px[0]), ("height", lens.size_px[1])] {
+        if side == 0 {
+            return Err(PreprocessError::LensValue { field, value: 0.0 });
+        }
+    }
+    let [width, height] = lens.size_px.map(f64::from);
+    let reach_x = lens.cx.max(width - lens.cx) / lens.fx;
+    let reach_y = lens.cy.max(height - lens.cy) / lens.fy;
+    let reach = reach_x.hypot(reach_y);
+    // The radial part grows outwards as long as its slope is above 0; the tangential part is too small to matter.
+    let slope = |r2: f64| 1.0 + r2 * (3.0 * k1 + r2 * (5.0 * k2 + r2 * 7.0 * k3));
+    match (1..=200).map(|step| f64::from(step) / 200.0).find(|part| slope((part * reach).powi(2)) <= 0.0) {
+        Some(part) => Err(PreprocessError::LensFolds { folds_at_percent: part * 100.0 }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lens() -> Lens {
+        Lens {
+            size_px: [1280, 720],
+            fx: 1152.0,
+            fy: 1148.0,
+            cx: 675.0,
+            cy: 366.0,
+            distortion: [-0.248, 0.047, -0.001, 0.0002, -0.157],
+        }
+    }
+
+    #[test]
+    fn a_real_lens_passes_and_an_impossible_one_is_named() {
+        assert!(check(&lens()).is_ok());
+        let folding = Lens { distortion: [-0.9, 0.0, 0.0, 0.0, 0.0], ..lens() };
+        assert!(matches!(check(&folding), Err(PreprocessError::LensFolds { .. })));
+        let table = [
+            (Lens { fx: 0.0, ..lens() }, "fx"),
+            (Lens { fy: f64::NAN, ..lens() }, "fy"),
+            (Lens { cx: f64::INFINITY, ..lens() }, "cx"),
+            (Lens { distortion: [0.0, 0.0, f64::NAN, 0.0, 0.0], ..lens() }, "p1"),
+            (Lens { size_px: [1280, 0], ..lens() }, "height"),
+        ];
+        for (lens, wanted) in table {
+            let Err(PreprocessError::LensValue { field, .. }) = check(&lens) else {
+                panic!("{wanted} should be refused")
+            };
+            assert_eq!(field, wanted);
+        }
+    }
+}
