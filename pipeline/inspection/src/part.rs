@@ -110,11 +110,13 @@ pub enum Cause {
     NotReleased = 108,
     /// More parts are open than the station may hold.
     TooManyParts = 109,
+    /// Its part id was given again while views of the first were still awaited: their pictures cannot be told apart.
+    DuplicateId = 110,
 }
 
 impl Cause {
     /// Every cause, for metrics and the PLC map.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Deadline,
         Self::Overrun,
         Self::FrameLost,
@@ -125,6 +127,7 @@ impl Cause {
         Self::Shutdown,
         Self::NotReleased,
         Self::TooManyParts,
+        Self::DuplicateId,
     ];
 
     /// Word 15 of the register block.
@@ -145,6 +148,7 @@ impl Cause {
             Self::Shutdown => "shutdown",
             Self::NotReleased => "not_released",
             Self::TooManyParts => "too_many_parts",
+            Self::DuplicateId => "duplicate_id",
         }
     }
 }
@@ -162,6 +166,7 @@ impl fmt::Display for Cause {
             Self::Shutdown => "the station is stopping",
             Self::NotReleased => "the station is not released",
             Self::TooManyParts => "too many parts are open",
+            Self::DuplicateId => "its part id was given twice",
         })
     }
 }
