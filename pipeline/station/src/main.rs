@@ -1,1 +1,7 @@
-fn main() {}
+//! `plumb`: see `plumb --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    plumb_station::cli::main()
+}

@@ -1,0 +1,175 @@
+//! The one HTTP listener: `/metrics`, `/healthz`, `/readyz` and `/api/v1`. Whatever the database does, `/metrics` answers.
+
+use super::Watchman;
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+    routing::{get, post},
+};
+use plumb_inspection::{PartId, TriggerSource};
+use plumb_ledger::RecordVerdict;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+type Shared = State<Arc<Watchman>>;
+
+/// Serves until told to stop.
+pub(super) async fn serve(
+    listener: std::net::TcpListener,
+    watchman: Arc<Watchman>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            watchman.health.fault(format!("HTTP cannot be served: {error}"));
+            return;
+        }
+    };
+    let until = async move {
+        let _ = stopped.changed().await;
+    };
+    if let Err(error) = axum::serve(listener, routes(watchman)).with_graceful_shutdown(until).await {
+        tracing::error!(%error, "HTTP ended.");
+    }
+}
+
+fn routes(watchman: Arc<Watchman>) -> Router {
+    Router::new()
+        .route("/", get(front))
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .route("/api/v1/openapi.json", get(openapi))
+        .route("/api/v1/state", get(state))
+        .route("/api/v1/models", get(models))
+        .route("/api/v1/trigger", post(trigger))
+        .route("/api/v1/parts", get(parts))
+        .route("/api/v1/parts/{id}", get(part))
+        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "there is nothing at this address; see /") })
+        .with_state(watchman)
+}
+
+async fn front(State(watchman): Shared) -> Html<String> {
+    let condition = watchman.health.condition();
+    Html(format!(
+        "<!doctype html><html lang=\"en\"><title>Plumb</title>\
+         <body style=\"font:16px/1.5 system-ui;margin:2rem;max-width:40rem\">\
+         <h1>Plumb {version}</h1><p>This station is <strong>{state}</strong>.</p>\
+         <ul><li><a href=\"/metrics\">/metrics</a> for Prometheus</li>\
+         <li><a href=\"/readyz\">/readyz</a> and <a href=\"/healthz\">/healthz</a></li>\
+         <li><a href=\"/api/v1/parts\">/api/v1/parts</a>: the latest records</li>\
+         <li><a href=\"/api/v1/openapi.json\">/api/v1/openapi.json</a>: the API</li></ul></body></html>",
+        version = env!("CARGO_PKG_VERSION"),
+        state = condition.state.as_str(),
+    ))
+}
+
+async fn metrics(State(watchman): Shared) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], watchman.metrics.render())
+}
+
+/// 200 if the next part would be judged, else 503 with the reasons, one a line.
+async fn ready(State(watchman): Shared) -> Response {
+    let condition = watchman.health.condition();
+    if condition.is_ready() {
+        return "ready\n".into_response();
+    }
+    let reasons = condition.reasons.join("\n");
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n{reasons}\n", condition.state.as_str())).into_response()
+}
+
+async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json"))
+}
+
+async fn state(State(watchman): Shared) -> impl IntoResponse {
+    let condition = watchman.health.condition();
+    let recipe = &watchman.plan.recipes[&watchman.desk.recipe()];
+    Json(json!({
+        "schema": "plumb.state/1",
+        "station": watchman.plan.station.name,
+        "state": condition.state,
+        "reasons": condition.reasons,
+        "recipe": recipe.name,
+        "recipe_number": recipe.number,
+        "deadline_ms": recipe.deadline.as_millis() as u64,
+        "triggers": watchman.metrics.triggers(),
+        "answers": watchman.metrics.answers.get(),
+        "records": watchman.metrics.records.get(),
+        "version": env!("CARGO_PKG_VERSION"),
+    }))
+}
+
+async fn models(State(watchman): Shared) -> impl IntoResponse {
+    let models: Vec<_> = watchman
+        .models
+        .iter()
+        .map(|model| {
+            json!({ "name": model.name, "digest": model.digest, "provider": model.provider, "labels": model.labels })
+        })
+        .collect();
+    Json(json!({ "schema": "plumb.models/1", "models": models }))
+}
+
+/// A software trigger: the next frame of each camera of the recipe is looked at.
+async fn trigger(State(watchman): Shared) -> Response {
+    let condition = watchman.health.condition();
+    if matches!(condition.state, crate::state::State::Stopped | crate::state::State::Fault) {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, &format!("the station is {}", condition.state.as_str()));
+    }
+    let part = watchman.desk.ask(TriggerSource::Api, None, None);
+    (StatusCode::ACCEPTED, Json(json!({ "schema": "plumb.trigger/1", "part_id": part }))).into_response()
+}
+
+/// What `/api/v1/parts` can be asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Find {
+    verdict: Option<RecordVerdict>,
+    limit: Option<usize>,
+}
+
+async fn parts(State(watchman): Shared, find: Result<Query<Find>, axum::extract::rejection::QueryRejection>) -> Response {
+    let find = match find {
+        Ok(Query(find)) => find,
+        Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.body_text()),
+    };
+    let query = plumb_ledger::Query {
+        verdict: find.verdict,
+        limit: Some(find.limit.unwrap_or(50).clamp(1, 1000)),
+        ..plumb_ledger::Query::default()
+    };
+    read(watchman, move |reader| reader.find(&query), "plumb.parts/1", "parts").await
+}
+
+async fn part(State(watchman): Shared, Path(id): Path<String>) -> Response {
+    let Some(id) = id.parse().ok().and_then(PartId::new) else {
+        return refusal(StatusCode::BAD_REQUEST, &format!("a part id is a number from 1 to {}, not {id:?}", u32::MAX));
+    };
+    let query = plumb_ledger::Query::of_part(id);
+    read(watchman, move |reader| reader.find(&query), "plumb.parts/1", "parts").await
+}
+
+/// Asks the database on a thread that may wait.
+async fn read<T: Serialize + Send + 'static>(
+    watchman: Arc<Watchman>,
+    ask: impl FnOnce(&plumb_ledger::Reader) -> Result<T, plumb_ledger::LedgerError> + Send + 'static,
+    schema: &'static str,
+    name: &'static str,
+) -> Response {
+    let answer = tokio::task::spawn_blocking(move || ask(&watchman.ledger.reader())).await;
+    match answer {
+        Ok(Ok(found)) => Json(json!({ "schema": schema, name: found })).into_response(),
+        Ok(Err(error)) => refusal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn refusal(status: StatusCode, says: &str) -> Response {
+    (status, Json(json!({ "schema": "plumb.error/1", "error": says }))).into_response()
+}

@@ -1,0 +1,62 @@
+//! Everything that may be slow, kept away from the hot path: records and pictures, HTTP, looking after the disk.
+
+mod http;
+mod ledger;
+mod watchman;
+
+pub use ledger::{LedgerKeeper, Tap};
+pub use watchman::Watchman;
+
+use crate::threads;
+use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle};
+use tokio::sync::watch;
+
+/// Runtime `background` on a thread of its own: HTTP and the watchman's rounds.
+pub struct Background {
+    /// Where HTTP is served, if it is.
+    pub address: Option<SocketAddr>,
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+impl Background {
+    /// Listens before it returns, so that a taken port is told at the start.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on, with the address.
+    pub fn start(watchman: Watchman, serve_http: bool) -> io::Result<Self> {
+        let listener = serve_http.then(|| listen(watchman.plan.station.listen)).transpose()?;
+        let address = listener.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = watch::channel(false);
+        let watchman = Arc::new(watchman);
+        let work = move || {
+            runtime.block_on(async {
+                let serve = async {
+                    if let Some(listener) = listener {
+                        http::serve(listener, watchman.clone(), stopped.clone()).await;
+                    }
+                };
+                tokio::join!(serve, watchman.walk(stopped.clone()));
+            });
+        };
+        let thread = threads::spawn("background".to_owned(), work)?;
+        Ok(Self { address, stop, thread })
+    }
+
+    /// Ends HTTP and the rounds.
+    pub fn stop(self) {
+        let _ = self.stop.send(true);
+        if self.thread.join().is_err() {
+            tracing::error!(thread = "background", "Thread ended by a panic.");
+        }
+    }
+}
+
+fn listen(wanted: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(wanted).map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {wanted}: {error}; change `listen` in [station]"))
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

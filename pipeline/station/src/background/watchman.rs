@@ -1,0 +1,62 @@
+//! Goes round once a second: what the disk, the ledger and the queues have to say goes to metrics and health.
+
+use crate::{config::Plan, hot_path::Desk, metrics::Metrics, state::Health};
+use plumb_inference::ModelInfo;
+use plumb_ledger::{Ledger, LedgerStats};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// What HTTP may see, and where rounds are reported.
+pub struct Watchman {
+    /// What the station was started from.
+    pub plan: Arc<Plan>,
+    /// For software triggers.
+    pub desk: Arc<Desk>,
+    /// Everything counted.
+    pub metrics: Arc<Metrics>,
+    /// Everything known of the station's health.
+    pub health: Arc<Health>,
+    /// For reading parts.
+    pub ledger: Arc<Ledger>,
+    /// What was loaded.
+    pub models: Vec<ModelInfo>,
+}
+
+impl Watchman {
+    /// One round a second until told to stop.
+    pub async fn walk(&self, mut stopped: watch::Receiver<bool>) {
+        let mut round = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                _ = stopped.changed() => return,
+                _ = round.tick() => self.look_round(),
+            }
+        }
+    }
+
+    /// What `/metrics` shows that no event tells.
+    pub fn look_round(&self) {
+        let stats = self.ledger.stats();
+        self.metrics.queue("ledger", stats.queue_depth as usize);
+        self.metrics.store_write_errors(stats.write_errors + stats.pictures_failed);
+        for (camera, depth) in self.desk.queues() {
+            self.metrics.queue(&format!("preprocess-{camera}"), depth);
+        }
+        let (opened, answered) = (self.metrics.triggers(), self.metrics.answers.get());
+        self.metrics.queue("open_parts", opened.saturating_sub(answered) as usize);
+        self.health.ledger(ledger_trouble(&stats));
+        match rustix::fs::statvfs(&self.plan.station.data) {
+            Ok(volume) => self.metrics.storage_free("data", volume.f_bavail * volume.f_frsize),
+            Err(error) => tracing::warn!(%error, "Free space of the data folder is not known."),
+        }
+        self.metrics.set_state(self.health.condition().state);
+    }
+}
+
+fn ledger_trouble(stats: &LedgerStats) -> Option<String> {
+    if stats.failing {
+        return Some("the ledger cannot write; is the disk full?".to_owned());
+    }
+    (stats.refused + stats.lost > 0)
+        .then(|| format!("{} records are lost; see the log for their parts", stats.refused + stats.lost))
+}

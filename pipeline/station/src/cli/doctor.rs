@@ -1,0 +1,171 @@
+//! `plumb doctor`: looks at this machine and says what is missing and which package brings it. Changes nothing.
+
+use super::{Exit, fail, print, say};
+use crate::config;
+use plumb_inference::Runtime;
+use plumb_plc::{PlcConfig, Role};
+use serde::Serialize;
+use serde_json::json;
+use std::{
+    net::{TcpStream, ToSocketAddrs},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Arguments of `plumb doctor`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Doctor {
+    /// A station's config: its PLC, data folder and model library are looked at too.
+    file: Option<PathBuf>,
+    /// One JSON document on stdout, schema plumb.doctor/1.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How serious.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Grade {
+    Ok,
+    Warn,
+    Bad,
+}
+
+/// One thing looked at.
+#[derive(Clone, Debug, Serialize)]
+struct Look {
+    grade: Grade,
+    what: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    do_this: Option<String>,
+}
+
+fn ok(what: impl Into<String>) -> Look {
+    Look { grade: Grade::Ok, what: what.into(), do_this: None }
+}
+
+fn warn(what: impl Into<String>, do_this: impl Into<String>) -> Look {
+    Look { grade: Grade::Warn, what: what.into(), do_this: Some(do_this.into()) }
+}
+
+fn bad(what: impl Into<String>, do_this: impl Into<String>) -> Look {
+    Look { grade: Grade::Bad, what: what.into(), do_this: Some(do_this.into()) }
+}
+
+impl Doctor {
+    pub(super) fn run(self) -> Exit {
+        let plan = match self.file.as_deref().map(config::read).transpose() {
+            Ok(plan) => plan,
+            Err(problems) => return fail(Exit::Config, format!("the config has problems\n{problems}")),
+        };
+        let mut looks = gstreamer();
+        looks.extend(onnx_runtime(plan.as_ref().and_then(|plan| plan.infer.library.as_deref())));
+        looks.push(clock());
+        looks.push(disk(plan.as_ref().map_or(Path::new("."), |plan| plan.station.data.as_path())));
+        if let Some(look) = plan.as_ref().and_then(|plan| plc(&plan.plc)) {
+            looks.push(look);
+        }
+        let worst = looks.iter().map(|look| look.grade).max().unwrap_or(Grade::Ok);
+        if self.json {
+            let document = json!({ "schema": "plumb.doctor/1", "ok": worst != Grade::Bad, "looks": looks });
+            print(format!("{document:#}\n").as_bytes());
+        } else {
+            for Look { grade, what, do_this } in &looks {
+                let word = match grade {
+                    Grade::Ok => "ok  ",
+                    Grade::Warn => "warn",
+                    Grade::Bad => "BAD ",
+                };
+                say(&format!("  {word} {what}"));
+                if let Some(do_this) = do_this {
+                    say(&format!("       -> {do_this}"));
+                }
+            }
+        }
+        if worst == Grade::Bad { Exit::Finding } else { Exit::Ok }
+    }
+}
+
+fn gstreamer() -> Vec<Look> {
+    let Some(version) = plumb_capture::gstreamer_version() else {
+        return vec![bad("GStreamer cannot be started", "sudo apt install gstreamer1.0-plugins-base")];
+    };
+    let (there, missing): (Vec<_>, Vec<_>) =
+        plumb_capture::doctor_elements().into_iter().partition(|check| check.present);
+    let names = there.iter().map(|check| check.element).collect::<Vec<_>>().join(", ");
+    let mut looks = vec![ok(format!("{version} (elements: {names})"))];
+    looks.extend(missing.into_iter().map(|check| {
+        bad(
+            format!("GStreamer element {} is missing: {}", check.element, check.wanted_for),
+            format!("sudo apt install {}", check.package),
+        )
+    }));
+    looks
+}
+
+fn onnx_runtime(library: Option<&Path>) -> Vec<Look> {
+    match Runtime::load(library) {
+        Ok(runtime) => {
+            let providers = runtime.providers();
+            let what = format!(
+                "ONNX Runtime {} at {} (providers: {})",
+                runtime.version(),
+                runtime.path().display(),
+                providers.join(", ")
+            );
+            let mut looks = vec![ok(what)];
+            if !providers.iter().any(|provider| provider.contains("CUDA")) {
+                looks.push(warn("no GPU provider in this library; models run on the processor", "fine for small models; plumb run measures each model against its deadline"));
+            }
+            looks
+        }
+        Err(error) => vec![bad(error.to_string(), "run `make setup`, or set `library` in [infer]")],
+    }
+}
+
+/// Without a synchronised clock, records of two stations cannot be laid side by side.
+fn clock() -> Look {
+    let synchronised = std::process::Command::new("timedatectl")
+        .args(["show", "--property=NTPSynchronized", "--value"])
+        .output()
+        .ok()
+        .filter(|output| output.status.success())
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim() == "yes");
+    match synchronised {
+        Some(true) => ok("clock is synchronised"),
+        Some(false) => warn("clock is not synchronised; times in records drift", "sudo apt install systemd-timesyncd, or point chrony at the plant's server"),
+        None => warn("whether the clock is synchronised is not known: timedatectl does not answer", "in a container, check it on the host"),
+    }
+}
+
+fn disk(folder: &Path) -> Look {
+    // The data folder may not have been made yet; then its parent tells.
+    let Some(there) = folder.ancestors().find(|folder| folder.exists() || folder.as_os_str().is_empty()) else {
+        return bad(format!("{} does not exist", folder.display()), "correct `data` in [station]");
+    };
+    let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+    match rustix::fs::statvfs(there) {
+        Ok(volume) => {
+            let free_gb = (volume.f_bavail * volume.f_frsize) as f64 / 1e9;
+            let what = format!("disk: {free_gb:.1} GB free at {}", there.display());
+            if free_gb < 1.0 { bad(what, "make room, or move `data` in [station]") } else { ok(what) }
+        }
+        Err(error) => bad(format!("{}: {error}", there.display()), "correct `data` in [station]"),
+    }
+}
+
+fn plc(plc: &PlcConfig) -> Option<Look> {
+    let PlcConfig::ModbusTcp(modbus) = plc else { return None };
+    if modbus.role == Role::Server {
+        return Some(ok(format!("PLC: the station listens on {} for it", modbus.address)));
+    }
+    let address = modbus.address.to_string();
+    let reached = address.to_socket_addrs().map_err(|error| error.to_string()).and_then(|mut addresses| {
+        let address = addresses.next().ok_or_else(|| "no such host".to_owned())?;
+        TcpStream::connect_timeout(&address, Duration::from_secs(1)).map_err(|error| error.to_string())
+    });
+    Some(match reached {
+        Ok(_) => ok(format!("PLC: {address} takes connections")),
+        Err(error) => bad(format!("PLC {address}: {error}"), "check cable, address and that Modbus TCP is enabled in the PLC"),
+    })
+}

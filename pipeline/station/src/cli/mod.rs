@@ -1,0 +1,142 @@
+//! The command line: data on stdout, talk on stderr, and an exit code that says whose turn it is.
+
+mod check;
+mod demo;
+mod doctor;
+mod replay;
+mod run;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use std::{
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+/// The software of a vision inspection station: one trigger, one answer, in time, and never pass by default.
+#[derive(Debug, Parser)]
+#[command(name = "plumb", version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PLUMB_REVISION"), ")"))]
+struct Cli {
+    /// Say more (-v: each part, -vv: everything).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Say less: only what went wrong.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a whole inspection line on this machine: no camera, GPU or PLC needed.
+    Demo(demo::Demo),
+    /// Read the config and every file it names, and tell every problem. Touches no device.
+    Check(check::Check),
+    /// Look at this machine: cameras' GStreamer elements, ONNX Runtime, clock, disk, PLC.
+    Doctor(doctor::Doctor),
+    /// Run the station.
+    Run(run::Run),
+    /// Run a recipe over stored pictures, a video or the ledger's parts, without a PLC.
+    Replay(replay::Replay),
+    /// Print completions for a shell.
+    Completions {
+        /// bash, zsh, fish, elvish or powershell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+/// Exit codes, as scripts rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Ok = 0,
+    /// The command worked and found something wrong.
+    Finding = 1,
+    /// The config is wrong.
+    Config = 3,
+    /// A camera, the PLC, the network or the disk.
+    Device = 4,
+    /// ONNX Runtime or a model.
+    Model = 5,
+    /// Our bug.
+    Bug = 70,
+}
+
+/// Parses the arguments, runs the command, and says how it ended.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse(); // exits with 2 by itself when the words are off
+    log_to_stderr(cli.verbose, cli.quiet);
+    let exit = match cli.command {
+        Command::Demo(demo) => demo.run(),
+        Command::Check(check) => check.run(),
+        Command::Doctor(doctor) => doctor.run(),
+        Command::Run(run) => run.run(),
+        Command::Replay(replay) => replay.run(),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "plumb", &mut script);
+            print(&script)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            match clap_mangen::Man::new(Cli::command()).render(&mut page) {
+                Ok(()) => print(&page),
+                Err(error) => fail(Exit::Bug, error),
+            }
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+/// Writes data to stdout. A reader that went away (`| head`) is no error of ours.
+fn print(data: &[u8]) -> Exit {
+    match io::stdout().write_all(data).and_then(|()| io::stdout().flush()) {
+        Ok(()) => Exit::Ok,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
+        Err(error) => fail(Exit::Device, format!("cannot write to stdout: {error}")),
+    }
+}
+
+/// Says what went wrong on stderr.
+fn fail(exit: Exit, says: impl std::fmt::Display) -> Exit {
+    say(&format!("plumb: {says}"));
+    exit
+}
+
+/// Talk: one line on stderr.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+fn log_to_stderr(verbose: u8, quiet: bool) {
+    let level = match (quiet, verbose) {
+        (true, _) => "error",
+        (_, 0) => "info",
+        (_, 1) => "debug",
+        _ => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PLUMB_LOG").unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new(format!("warn,plumb={level},plumb_station={level},plumb_capture={level},plumb_plc={level},plumb_ledger={level},plumb_inference={level}"))
+    });
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_target(false);
+    let _ = logs.with_writer(io::stderr).try_init(); // fails only if there is a subscriber already
+}
+
+/// `station.toml` in the current folder unless another file is named.
+fn station_file(file: Option<PathBuf>) -> PathBuf {
+    file.unwrap_or_else(|| PathBuf::from("station.toml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

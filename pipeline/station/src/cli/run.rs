@@ -1,0 +1,103 @@
+//! `plumb run`: the station, until Ctrl-C or the end of its pictures.
+
+use super::{Exit, fail, say, station_file};
+use crate::{
+    config,
+    demo::LineEye,
+    station::{StartError, Station, Wiring},
+};
+use plumb_capture::LineCamera;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Arguments of `plumb run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Run {
+    /// The station's config; recipes are read from the folder `recipes` beside it.
+    file: Option<PathBuf>,
+    /// Stop when every camera has come to the end of its pictures.
+    #[arg(long)]
+    until_end: bool,
+    /// Stop after so many seconds.
+    #[arg(long)]
+    seconds: Option<f64>,
+}
+
+impl Run {
+    pub(super) fn run(self) -> Exit {
+        let plan = match config::read(&station_file(self.file)) {
+            Ok(plan) => plan,
+            Err(problems) => return fail(Exit::Config, format!("the config has problems\n{problems}")),
+        };
+        let line = match plan.line.clone().map(|line| LineEye::turning(line, Instant::now())).transpose() {
+            Ok(line) => line.map(|eye| Arc::new(eye) as Arc<dyn LineCamera>),
+            Err(error) => return fail(Exit::Config, error),
+        };
+        let station = match Station::start(plan, Wiring { line, ..Wiring::default() }) {
+            Ok(station) => station,
+            Err(error) => return fail(exit_of(&error), error),
+        };
+        if let Some(address) = station.address {
+            say(&format!("metrics http://{address}/metrics   state http://{address}/readyz"));
+        }
+        let stop = stop_on_signal();
+        let end = self.seconds.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
+        while !stop.load(Ordering::Relaxed)
+            && end.is_none_or(|end| Instant::now() < end)
+            && !(self.until_end && station.has_ended())
+        {
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        let metrics = station.metrics.clone();
+        let stopped = station.stop();
+        say(&format!(
+            "{} triggers, {} answers, {} records",
+            metrics.triggers(),
+            metrics.answers.get(),
+            metrics.records.get()
+        ));
+        match stopped {
+            Ok(()) => Exit::Ok,
+            Err(error) => fail(exit_of(&error), error),
+        }
+    }
+}
+
+pub(super) fn exit_of(error: &StartError) -> Exit {
+    match error {
+        StartError::Model(_) => Exit::Model,
+        StartError::Device(_) => Exit::Device,
+    }
+}
+
+/// True once Ctrl-C or SIGTERM came.
+pub(super) fn stop_on_signal() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = stop.clone();
+    let wait = move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        runtime.block_on(async {
+            let terminated = async {
+                match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+                    Ok(mut signal) => signal.recv().await,
+                    Err(_) => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminated => {}
+            }
+        });
+        told.store(true, Ordering::Relaxed);
+    };
+    if let Err(error) = crate::threads::spawn("signals".to_owned(), wait) {
+        tracing::warn!(%error, "Signals are not heard; stop the station with SIGKILL.");
+    }
+    stop
+}

@@ -1,0 +1,389 @@
+//! A TOML file that is read piece by piece, so that one mistake does not hide the next.
+//!
+//! `serde` stops at the first error and, inside tagged enums, no longer knows where it is. So we read each table on
+//! its own, and when it is refused, we look for the entry without which the complaint changes: that is the culprit.
+//! It is reported at its line and column, taken out, and the table is tried again.
+
+use super::problem::{Problem, Problems, suggest};
+use serde::de::DeserializeOwned;
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+use toml::{
+    Value,
+    de::{DeTable, DeValue},
+};
+
+/// Keys from the file's root down to a value; array elements by their index, as text.
+pub(super) type Route = Vec<String>;
+
+/// One TOML file: its values and where each stands.
+#[derive(Debug)]
+pub(super) struct Document {
+    file: PathBuf,
+    text: String,
+    root: Value,
+    spans: BTreeMap<Route, Spans>,
+}
+
+#[derive(Clone, Debug)]
+struct Spans {
+    key: Range<usize>,
+    value: Range<usize>,
+}
+
+impl Document {
+    /// Reads `file`; syntax errors (all of them) and an unreadable file go to `problems`.
+    pub(super) fn read(file: &Path, problems: &mut Problems) -> Option<Self> {
+        match std::fs::read_to_string(file) {
+            Ok(text) => Self::parse(file, text, problems),
+            Err(error) => {
+                problems.push(Problem::of_file(file, format!("cannot be read: {error}")));
+                None
+            }
+        }
+    }
+
+    /// As [`Document::read`], from text.
+    pub(super) fn parse(file: &Path, text: String, problems: &mut Problems) -> Option<Self> {
+        let mut document =
+            Self { file: file.to_owned(), root: Value::Boolean(false), spans: BTreeMap::new(), text };
+        let (table, errors) = DeTable::parse_recoverable(&document.text);
+        let mut spans = BTreeMap::new();
+        let root = Value::Table(plain_table(table.get_ref(), &mut Vec::new(), &mut spans));
+        for error in &errors {
+            let at = error.span().map_or(0, |span| span.start);
+            problems.push(document.problem_at_byte(at, error.message().to_owned()));
+        }
+        (document.root, document.spans) = (root, spans);
+        errors.is_empty().then_some(document)
+    }
+
+    /// The file's path.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The whole text.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// True if there is a value at `route`.
+    pub(super) fn has(&self, route: &[&str]) -> bool {
+        self.value(&owned(route)).is_some()
+    }
+
+    /// How many elements the array at `route` has; 0 if there is none.
+    pub(super) fn len_of(&self, route: &[&str]) -> usize {
+        self.value(&owned(route)).and_then(Value::as_array).map_or(0, Vec::len)
+    }
+
+    /// Top-level keys that are none of `known` are problems.
+    pub(super) fn refuse_unknown_sections(&self, known: &[&str], problems: &mut Problems) {
+        for key in self.root.as_table().into_iter().flatten().map(|(key, _)| key) {
+            if !known.contains(&key.as_str()) {
+                let problem = self.problem(&[key], format!("there is no section \"{key}\""));
+                problems.push(problem.hint(suggest(key, known.iter().copied())));
+            }
+        }
+    }
+
+    /// Reads the value at `route`. An absent one is read as an empty table, so that defaults apply and what has none
+    /// is named. Every problem in it goes to `problems`.
+    pub(super) fn take<T: DeserializeOwned>(&self, route: &[&str], problems: &mut Problems) -> Option<T> {
+        let route = owned(route);
+        let mut value = self.value(&route).cloned().unwrap_or_else(|| Value::Table(toml::Table::new()));
+        let mut clean = true;
+        let mut removed: Vec<String> = Vec::new();
+        for _ in 0..100 {
+            let error = match T::deserialize(value.clone()) {
+                Ok(read) => return clean.then_some(read),
+                Err(error) => error.message().trim().to_owned(),
+            };
+            clean = false;
+            if let Some(field) = missing_field(&error) {
+                let known = removed.iter().any(|key| key == field);
+                if !known {
+                    problems.push(self.missing(&route, field));
+                }
+                match filled_in::<T>(&value, field, &error) {
+                    Some(next) => value = next,
+                    None => return None,
+                }
+                continue;
+            }
+            let Some(culprit) = culprit::<T>(&value, &error) else {
+                problems.push(self.problem_at(&route, false, error));
+                return None;
+            };
+            let full: Route = route.iter().chain(&culprit).cloned().collect();
+            problems.push(self.refused(&full, &error));
+            remove(&mut value, &culprit);
+            removed.extend(culprit.last().cloned());
+        }
+        None
+    }
+
+    /// A problem with the value at `route`.
+    pub(super) fn problem(&self, route: &[&str], says: impl Into<String>) -> Problem {
+        self.problem_at(&owned(route), false, says.into())
+    }
+
+    fn value(&self, route: &[String]) -> Option<&Value> {
+        route.iter().try_fold(&self.root, |value, step| child(value, step))
+    }
+
+    fn refused(&self, route: &[String], error: &str) -> Problem {
+        let key = route.last().map_or("", String::as_str);
+        if let Some(expected) = unknown_field(error) {
+            let problem = self.problem_at(route, true, format!("there is no key \"{key}\" here"));
+            return problem.hint(suggest(key, expected));
+        }
+        if let Some((word, expected)) = unknown_variant(error) {
+            let problem = self.problem_at(route, false, format!("{key} cannot be \"{word}\""));
+            return problem.hint(suggest(word, expected));
+        }
+        self.problem_at(route, false, format!("{key}: {error}"))
+    }
+
+    fn missing(&self, route: &[String], field: &str) -> Problem {
+        let place = route.iter().rev().find(|step| step.parse::<usize>().is_err());
+        let place = place.map_or_else(|| "the file".to_owned(), |name| format!("[{name}]"));
+        self.problem_at(route, true, format!("{place} lacks the key \"{field}\""))
+    }
+
+    /// At the key or the value of `route`, or of the nearest ancestor that is written in the file.
+    fn problem_at(&self, route: &[String], at_key: bool, says: String) -> Problem {
+        let spans = (0..=route.len()).rev().find_map(|n| self.spans.get(&route[..n]));
+        let at = spans.map_or(0, |spans| if at_key { spans.key.start } else { spans.value.start });
+        self.problem_at_byte(at, says)
+    }
+
+    fn problem_at_byte(&self, at: usize, says: String) -> Problem {
+        let before = self.text.get(..at).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Problem {
+            file: self.file.clone(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            says,
+            hint: None,
+        }
+    }
+}
+
+fn owned(route: &[&str]) -> Route {
+    route.iter().map(|&step| step.to_owned()).collect()
+}
+
+fn plain_table(table: &DeTable<'_>, route: &mut Route, spans: &mut BTreeMap<Route, Spans>) -> toml::Table {
+    let mut plain = toml::Table::new();
+    for (key, value) in table {
+        route.push(key.get_ref().to_string());
+        spans.insert(route.clone(), Spans { key: key.span(), value: value.span() });
+        plain.insert(key.get_ref().to_string(), plain_value(value.get_ref(), route, spans));
+        route.pop();
+    }
+    plain
+}
+
+fn plain_value(value: &DeValue<'_>, route: &mut Route, spans: &mut BTreeMap<Route, Spans>) -> Value {
+    match value {
+        DeValue::Table(table) => Value::Table(plain_table(table, route, spans)),
+        DeValue::Array(array) => {
+            let mut plain = Vec::new();
+            for (index, element) in array.iter().enumerate() {
+                route.push(index.to_string());
+                spans.insert(route.clone(), Spans { key: element.span(), value: element.span() });
+                plain.push(plain_value(element.get_ref(), route, spans));
+                route.pop();
+            }
+            Value::Array(plain)
+        }
+        DeValue::String(text) => Value::String(text.to_string()),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .map_or_else(|_| Value::String(integer.as_str().to_owned()), Value::Integer),
+        DeValue::Float(float) => {
+            float.as_str().parse().map_or_else(|_| Value::String(float.as_str().to_owned()), Value::Float)
+        }
+        DeValue::Boolean(boolean) => Value::Boolean(*boolean),
+        DeValue::Datetime(datetime) => Value::Datetime(*datetime),
+    }
+}
+
+fn child<'v>(value: &'v Value, step: &str) -> Option<&'v Value> {
+    match value {
+        Value::Table(table) => table.get(step),
+        Value::Array(array) => array.get(step.parse::<usize>().ok()?),
+        _ => None,
+    }
+}
+
+fn remove(value: &mut Value, route: &[String]) {
+    let Some((last, parents)) = route.split_last() else { return };
+    let mut at = value;
+    for step in parents {
+        let next = match at {
+            Value::Table(table) => table.get_mut(step),
+            Value::Array(array) => step.parse::<usize>().ok().and_then(|index| array.get_mut(index)),
+            _ => None,
+        };
+        let Some(next) = next else { return };
+        at = next;
+    }
+    match at {
+        Value::Table(table) => {
+            table.remove(last);
+        }
+        Value::Array(array) => {
+            if let Ok(index) = last.parse::<usize>()
+                && index < array.len()
+            {
+                array.remove(index);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The entry without which `error` is no longer the complaint; the deepest one, so that an inner key is named.
+fn culprit<T: DeserializeOwned>(value: &Value, error: &str) -> Option<Route> {
+    let changes = |route: &Route| {
+        let mut without = value.clone();
+        remove(&mut without, route);
+        match T::deserialize(without) {
+            Ok(_) => true,
+            Err(other) => other.message().trim() != error,
+        }
+    };
+    let mut found: Option<Route> = None;
+    let mut level: Vec<Route> = keys_of(value).into_iter().map(|key| vec![key]).collect();
+    while let Some(route) = level.iter().find(|route| changes(route)).cloned() {
+        let inner = route.iter().try_fold(value, |at, step| child(at, step));
+        level = inner.map(keys_of).unwrap_or_default().into_iter().map(|key| [&route[..], &[key]].concat()).collect();
+        found = Some(route);
+    }
+    found
+}
+
+fn keys_of(value: &Value) -> Vec<String> {
+    match value {
+        Value::Table(table) => table.keys().cloned().collect(),
+        Value::Array(array) => (0..array.len()).map(|index| index.to_string()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// `value` with something plausible for `field`, so that reading goes on to the next problem.
+fn filled_in<T: DeserializeOwned>(value: &Value, field: &str, error: &str) -> Option<Value> {
+    let stand_ins = [
+        Value::String("0".into()),
+        Value::Integer(1),
+        Value::Float(1.0),
+        Value::Boolean(true),
+        Value::Array((0..2).map(Value::Integer).collect()),
+        Value::Array((0..4).map(Value::Integer).collect()),
+        Value::Array(vec![]),
+        Value::Table(toml::Table::new()),
+    ];
+    stand_ins.into_iter().find_map(|stand_in| {
+        let mut next = value.clone();
+        next.as_table_mut()?.insert(field.to_owned(), stand_in);
+        let fits = match T::deserialize(next.clone()) {
+            Ok(_) => true,
+            Err(other) => {
+                let other = other.message().trim().to_owned();
+                other != error && culprit::<T>(&next, &other).is_none_or(|route| route.last().is_none_or(|key| key != field))
+            }
+        };
+        fits.then_some(next)
+    })
+}
+
+fn missing_field(error: &str) -> Option<&str> {
+    error.strip_prefix("missing field `")?.split('`').next()
+}
+
+fn unknown_field(error: &str) -> Option<Vec<&str>> {
+    error.starts_with("unknown field `").then(|| error.split('`').skip(3).step_by(2).collect())
+}
+
+fn unknown_variant(error: &str) -> Option<(&str, Vec<&str>)> {
+    let word = error.strip_prefix("unknown variant `")?.split('`').next()?;
+    Some((word, error.split('`').skip(3).step_by(2).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Camera {
+        id: String,
+        width: u32,
+        source: Source,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+    enum Source {
+        Files { path: String },
+        Rtsp { url: String, latency_ms: u32 },
+    }
+
+    fn read(text: &str) -> (Option<Camera>, Vec<String>) {
+        let mut problems = Problems::default();
+        let document = Document::parse(Path::new("station.toml"), text.to_owned(), &mut problems);
+        let camera = document.and_then(|document| document.take(&["camera", "0"], &mut problems));
+        (camera, problems.sorted().iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_good_table_is_read() {
+        let (camera, problems) =
+            read("[[camera]]\nid = \"top\"\nwidth = 640\nsource = { kind = \"files\", path = \"x\" }\n");
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(camera.map(|camera| camera.width), Some(640));
+    }
+
+    #[test]
+    fn every_mistake_of_a_table_is_told_at_once_with_its_place() {
+        let (camera, problems) = read(
+            "[[camera]]\nid = 7\nwdith = 640\n[camera.source]\nkind = \"rtsp\"\nurl = 3\nlatency = 4\nlatency_ms = \"x\"\n",
+        );
+        assert_eq!(camera, None);
+        assert_eq!(
+            problems,
+            [
+                "station.toml:1:3  [camera] lacks the key \"width\"",
+                "station.toml:2:6  id: invalid type: integer `7`, expected a string",
+                "station.toml:3:1  there is no key \"wdith\" here\n    hint: did you mean \"width\"?",
+                "station.toml:6:7  url: invalid type: integer `3`, expected a string",
+                "station.toml:7:1  there is no key \"latency\" here\n    hint: did you mean \"latency_ms\"?",
+                "station.toml:8:14  latency_ms: invalid type: string \"x\", expected u32",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_wrong_kind_is_told_with_what_there_is() {
+        let (_, problems) =
+            read("[[camera]]\nid = \"a\"\nwidth = 1\nsource = { kind = \"file\", path = \"x\" }\n");
+        assert_eq!(
+            problems,
+            ["station.toml:4:19  kind cannot be \"file\"\n    hint: did you mean \"files\"?"]
+        );
+    }
+
+    #[test]
+    fn syntax_errors_are_told_with_their_place() {
+        let (_, problems) = read("a = [1,\nb = \"x\n");
+        assert!(!problems.is_empty());
+        assert!(problems.iter().all(|problem| problem.starts_with("station.toml:")), "{problems:?}");
+    }
+}

@@ -1,0 +1,384 @@
+//! The built-in line wired to the station, as an electrician would: its camera to capture, its photo-eye, encoder and
+//! gate to a PLC program, and that PLC to the station by real Modbus.
+//!
+//! Everything a factory has is here but the iron: the PLC's default is reject, the gate is where the belt says, and the
+//! line counts what really happened to each part.
+
+use crate::{
+    config::{self, Plan},
+    station::{StartError, Station, Wiring},
+};
+use plumb_capture::{LineCamera, LineExposure};
+use plumb_inspection::PartId;
+use plumb_ledger::{Reader, Record, RecordVerdict};
+use plumb_line::{Line, LineConfig, LineError, Product};
+use plumb_plc::{
+    PlcConfig, Role,
+    simulator::{LineInputs, LineWiring, PlcProgramConfig, ScanOut, SimulatedPlc, SimulatedPlcConfig},
+};
+use serde::Serialize;
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock, mpsc},
+    time::{Duration, Instant},
+};
+
+/// The line, as a camera over it sees it.
+pub struct LineEye(Arc<Line>);
+
+impl LineEye {
+    /// A line that starts to move at `start`.
+    ///
+    /// # Errors
+    /// As [`Line::new`].
+    pub fn turning(config: LineConfig, start: Instant) -> Result<Self, LineError> {
+        Ok(Self(Arc::new(Line::new(config, start)?)))
+    }
+}
+
+impl LineCamera for LineEye {
+    fn expose(&self) -> LineExposure {
+        exposure(&self.0)
+    }
+}
+
+fn exposure(line: &Line) -> LineExposure {
+    let exposure = line.expose(Instant::now());
+    LineExposure { image: exposure.image, frame_id: exposure.frame_id }
+}
+
+/// What the demo is to show.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// Which product.
+    pub product: Product,
+    /// Same seed, same parts.
+    pub seed: u64,
+    /// Parts a minute; `None` for what this machine sustains.
+    pub parts_per_minute: Option<f64>,
+    /// End after so many parts.
+    pub parts: Option<u64>,
+    /// Where HTTP is served.
+    pub listen: SocketAddr,
+    /// Takes config, ledger and pictures.
+    pub data: PathBuf,
+}
+
+/// Why there is no demo.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The unpacked config does not read: somebody changed it, or our bug.
+    #[error("the demo's config has problems\n{0}")]
+    Config(#[from] config::Problems),
+    /// The station does not start.
+    #[error("{0}")]
+    Start(#[from] StartError),
+    /// The line cannot be built so.
+    #[error("{0}")]
+    Line(#[from] LineError),
+    /// Folder or socket.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was tried.
+        doing: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// The belt, once it runs. The station is started before it, so that the belt can run as fast as the models allow.
+#[derive(Clone, Default)]
+struct Belt(Arc<OnceLock<Line>>);
+
+impl LineCamera for Belt {
+    fn expose(&self) -> LineExposure {
+        // Nobody triggers before the belt runs: the PLC has seen no part.
+        exposure(self.0.wait())
+    }
+}
+
+/// The PLC's terminals.
+impl LineWiring for Belt {
+    fn inputs(&mut self, now: Instant) -> LineInputs {
+        let Some(line) = self.0.get() else { return LineInputs::default() };
+        line.advance(now);
+        let edges = line.photo_eye_edges(now).iter().map(|edge| edge.encoder).collect();
+        LineInputs { encoder: line.encoder(now), photo_eye_edges: edges, line_running: true }
+    }
+
+    fn outputs(&mut self, now: Instant, out: &ScanOut) {
+        let Some(line) = self.0.get() else { return };
+        for decision in &out.decisions {
+            line.set_gate(decision.edge_index, decision.release, now);
+        }
+    }
+}
+
+/// A running demo.
+pub struct Demo {
+    /// Parts a minute.
+    pub parts_per_minute: f64,
+    station: Station,
+    plc: SimulatedPlc,
+    belt: Belt,
+    records: mpsc::Receiver<Record>,
+    first_part: PartId,
+    seen: Seen,
+}
+
+/// Photo-eye to gate: the time a real line would give.
+const TIME_TO_GATE: Duration = Duration::from_millis(500);
+
+impl Demo {
+    /// Unpacks the demo's config, starts station and PLC, then the belt.
+    ///
+    /// # Errors
+    /// What could not be started, in a sentence.
+    pub fn start(wish: Wish) -> Result<Self, DemoError> {
+        let station_toml = unpack(&wish.data, wish.product)?;
+        let mut plan = config::read(&station_toml)?;
+        let io = |doing: &str| {
+            let doing = doing.to_owned();
+            move |source| DemoError::Io { doing, source }
+        };
+        let first_part = first_part(&plan);
+        let belt = Belt::default();
+        let mut line = LineConfig { product: wish.product, seed: wish.seed, parts: wish.parts, ..LineConfig::default() };
+        if let Some(configured) = plan.line.take() {
+            line = LineConfig { product: wish.product, seed: wish.seed, parts: wish.parts, ..configured };
+        }
+        let per_minute = wish.parts_per_minute;
+        let gate_mm = |ppm: f64| line.pitch_mm * ppm / 60.0 * TIME_TO_GATE.as_secs_f64();
+        // The PLC is switched on before the belt's speed is known; a gate further than it needs to be decides later.
+        let mut program = PlcProgramConfig::new((gate_mm(per_minute.unwrap_or(MOST_PER_MINUTE)) / line.mm_per_count) as u32);
+        program.announce_counts = program.gate_counts / 4;
+        program.first_part = first_part;
+        let plc = SimulatedPlcConfig::new(Role::Server, "127.0.0.1:0", program.clone());
+        let plc = SimulatedPlc::start(plc, belt.clone()).map_err(io("the demo's PLC cannot listen"))?;
+        if let (PlcConfig::ModbusTcp(modbus), Some(address)) = (&mut plan.plc, plc.local_addr()) {
+            modbus.address = address.to_string();
+        }
+        plan.station.listen = wish.listen;
+        let (tap, records) = mpsc::channel();
+        let tap: crate::background::Tap = Box::new(move |record: &Record| drop(tap.send(record.clone())));
+        let camera: Arc<dyn LineCamera> = Arc::new(belt.clone());
+        let station = Station::start(plan, Wiring { line: Some(camera), tap: Some(tap), replay: false })?;
+        line.parts_per_minute = per_minute.unwrap_or_else(|| sustained(&station));
+        line.gate_mm = f64::from(program.gate_counts) * line.mm_per_count;
+        line.camera_mm = line.speed_mm_s() * TRIGGER_DELAY.as_secs_f64();
+        let parts_per_minute = line.parts_per_minute;
+        let line = Line::new(line, Instant::now() + Duration::from_millis(500))?;
+        let _ = belt.0.set(line); // the only place that sets it
+        Ok(Self { parts_per_minute, station, plc, belt, records, first_part, seen: Seen::default() })
+    }
+
+    /// Where `/metrics` is.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.station.address
+    }
+
+    /// The station.
+    pub fn station(&self) -> &Station {
+        &self.station
+    }
+
+    /// Parts answered within `patience`, in order.
+    pub fn answered(&mut self, patience: Duration) -> Vec<Record> {
+        let first = self.records.recv_timeout(patience).ok();
+        let records: Vec<Record> = first.into_iter().chain(self.records.try_iter()).collect();
+        records.iter().for_each(|record| self.note(record));
+        records
+    }
+
+    /// True once the belt was given all the parts it was to bring and the last one has gone through the gate.
+    pub fn has_ended(&self) -> bool {
+        self.line().is_empty()
+    }
+
+    /// Counts so far.
+    pub fn summary(&self) -> Summary {
+        let tally = self.line().tally();
+        let count = |verdict| self.seen.verdicts.get(&verdict).copied().unwrap_or(0);
+        let mut latencies_us = self.seen.latencies_us.clone();
+        latencies_us.sort_unstable();
+        let at = |share: f64| {
+            let index = (latencies_us.len() as f64 * share).ceil() as usize;
+            latencies_us.get(index.saturating_sub(1)).map_or(0.0, |us| *us as f64 / 1000.0)
+        };
+        Summary {
+            schema: "plumb.demo/1",
+            triggers: self.station.metrics.triggers(),
+            answers: self.station.metrics.answers.get(),
+            records: self.seen.verdicts.values().sum(),
+            pass: count(Word::Pass),
+            fail: count(Word::Fail),
+            missed: count(Word::Missed),
+            parts: tally.at_gate,
+            not_announced: self.plc.tally().not_announced,
+            escapes: tally.escapes,
+            false_rejects: tally.false_rejects,
+            misrouted: self.seen.misrouted,
+            parts_per_minute: self.parts_per_minute,
+            latency_ms: LatencyMs { p50: at(0.5), p99: at(0.99), max: at(1.0) },
+        }
+    }
+
+    /// Stops feeding, lets the last part through the gate, stops the station, and counts.
+    ///
+    /// # Errors
+    /// When the ledger could not write what it held.
+    pub fn stop(mut self) -> Result<Summary, DemoError> {
+        self.line().stop_feeding();
+        let end = Instant::now() + Duration::from_secs(5);
+        while !self.has_ended() && Instant::now() < end {
+            self.answered(Duration::from_millis(20));
+        }
+        self.answered(Duration::from_millis(100));
+        let summary = self.summary();
+        self.station.stop()?;
+        drop(self.plc);
+        Ok(summary)
+    }
+
+    fn line(&self) -> &Line {
+        self.belt.0.get().expect("start set it")
+    }
+
+    fn note(&mut self, record: &Record) {
+        let word = match record.verdict {
+            RecordVerdict::Pass => Word::Pass,
+            RecordVerdict::Fail => Word::Fail,
+            RecordVerdict::Missed | RecordVerdict::Late => Word::Missed,
+        };
+        *self.seen.verdicts.entry(word).or_default() += 1;
+        self.seen.latencies_us.push(record.timings_us.total.unwrap_or(0));
+        let index = u64::from(record.part_id.get().wrapping_sub(self.first_part.get()));
+        for view in &record.views {
+            if self.line().exposed(view.frame_seq) != Some(index) {
+                self.seen.misrouted += 1;
+            }
+        }
+    }
+}
+
+/// What the demo has seen of its records.
+#[derive(Default)]
+struct Seen {
+    verdicts: BTreeMap<Word, u64>,
+    latencies_us: Vec<u64>,
+    misrouted: u64,
+}
+
+/// Verdicts as the summary counts them: a late part is a missed one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Word {
+    Pass,
+    Fail,
+    Missed,
+}
+
+/// What the line and the station counted, each on its own.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// `plumb.demo/1`.
+    pub schema: &'static str,
+    /// Parts that the PLC announced to the station.
+    pub triggers: u64,
+    /// Parts the station answered.
+    pub answers: u64,
+    /// Parts on record.
+    pub records: u64,
+    /// Answered pass.
+    pub pass: u64,
+    /// Answered fail.
+    pub fail: u64,
+    /// Answered missed or late.
+    pub missed: u64,
+    /// Parts that came to the gate.
+    pub parts: u64,
+    /// Parts the PLC could not announce in time; it rejected them.
+    pub not_announced: u64,
+    /// Defective parts that the gate let through.
+    pub escapes: u64,
+    /// Good parts that the gate rejected.
+    pub false_rejects: u64,
+    /// Parts judged by the picture of another.
+    pub misrouted: u64,
+    /// The belt's speed.
+    pub parts_per_minute: f64,
+    /// Trigger to the PLC's acknowledgement.
+    pub latency_ms: LatencyMs,
+}
+
+/// Quantiles in ms.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LatencyMs {
+    /// Half of the parts are faster.
+    pub p50: f64,
+    /// 99 of 100 are faster.
+    pub p99: f64,
+    /// The slowest.
+    pub max: f64,
+}
+
+impl Summary {
+    /// One JSON document.
+    pub fn json(&self) -> String {
+        format!("{:#}\n", json!(self))
+    }
+}
+
+/// More than the handshake of the built-in PLC carries.
+const MOST_PER_MINUTE: f64 = 3000.0;
+/// From the photo-eye's edge to the exposure: two scans of the PLC and an exchange.
+const TRIGGER_DELAY: Duration = Duration::from_millis(5);
+
+/// What this machine sustains: half its time for the models, the other half for drawing the line and everything else.
+fn sustained(station: &Station) -> f64 {
+    let models: f64 = station.models().iter().map(|model| model.warm_up.as_secs_f64()).sum();
+    (60.0 / (2.0 * models + 0.010)).clamp(60.0, MOST_PER_MINUTE).round()
+}
+
+/// Where the ledger's numbers go on, so that a second demo in the same folder reuses none.
+fn first_part(plan: &Plan) -> PartId {
+    let last = Reader::new(&plan.station.data).last_part().ok().flatten();
+    last.map_or(PartId::FIRST, PartId::next)
+}
+
+/// The demo's own files, as they are in `deploy/examples/line` and `models/zoo`.
+const STATION: &str = include_str!("../../../deploy/examples/line/station.toml");
+const WASHER: &str = include_str!("../../../deploy/examples/line/recipes/washer.toml");
+const BLISTER: &str = include_str!("../../../deploy/examples/line/recipes/blister-pack.toml");
+const CARD: &str = include_str!("../../../models/zoo/line-parts/card.toml");
+const MODEL: &[u8] = include_bytes!("../../../models/zoo/line-parts/line-parts.onnx");
+
+/// Writes the demo's config where a person can read and change it, and says where `station.toml` is.
+fn unpack(data: &Path, product: Product) -> Result<PathBuf, DemoError> {
+    let recipe_start = match product {
+        Product::Washer => "washer",
+        Product::BlisterPack => "blister-pack",
+    };
+    let config = data.join("config");
+    let station = STATION.replace("recipe = \"washer\"", &format!("recipe = \"{recipe_start}\""));
+    let local = |recipe: &str| recipe.replace("../../../../models/zoo/", "../models/");
+    let files: [(&str, Vec<u8>); 5] = [
+        ("station.toml", station.into_bytes()),
+        ("recipes/washer.toml", local(WASHER).into_bytes()),
+        ("recipes/blister-pack.toml", local(BLISTER).into_bytes()),
+        ("models/line-parts/card.toml", CARD.into()),
+        ("models/line-parts/line-parts.onnx", MODEL.into()),
+    ];
+    for (name, content) in files {
+        let file = config.join(name);
+        let write = || -> io::Result<()> {
+            std::fs::create_dir_all(file.parent().unwrap_or(&config))?;
+            std::fs::write(&file, content)
+        };
+        write().map_err(|source| DemoError::Io { doing: format!("cannot write {}", file.display()), source })?;
+    }
+    Ok(config.join("station.toml"))
+}

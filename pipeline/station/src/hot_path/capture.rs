@@ -1,0 +1,446 @@
+//! Capture's end of the hot path: which frame belongs to which part.
+//!
+//! A trigger begins a part; the [`Desk`] gives it its number, tells the verdict stage that it is owed an answer, and
+//! then finds the frame of each of its views. It runs on GStreamer's streaming threads, so it never waits: a stage
+//! without room costs the part its verdict (`Missed(Overrun)`), never its answer.
+
+use super::{Told, View};
+use crate::{
+    metrics::{Dropped, Metrics},
+    state::Health,
+};
+use crossbeam_channel::{Sender, TrySendError};
+use plumb_capture::{Camera, CameraEvent, trigger::PhotoEye};
+use plumb_inspection::{
+    CameraId, Cause, Frame, Lap, Laps, PartId, RecipeNumber, Stamp, Trigger, TriggerSource, Trip,
+};
+use plumb_ledger::PartNumbers;
+use plumb_verdict::{Began, Event};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::sync::mpsc;
+
+/// What makes frames of the lead camera into parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// Each frame is a part.
+    Frame,
+    /// A part crosses the line in the picture.
+    PhotoEye,
+}
+
+/// What a recipe needs at capture.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The views that make a part.
+    pub cameras: Vec<CameraId>,
+    /// From trigger to answer.
+    pub deadline: Duration,
+}
+
+/// One camera's place at the desk.
+pub struct Place {
+    /// To `preprocess-<camera>`; two: one being cut, one waiting. A third means we are too slow, and a late answer is
+    /// worse than an honest `Missed`.
+    pub outbox: Sender<Trip<Frame>>,
+    /// Recorded pictures played as fast as we take them: the desk may wait for room instead of losing a frame.
+    pub patient: bool,
+    /// How long the frame of a camera that exposes on our trigger may take to arrive.
+    pub frame_wait: Duration,
+}
+
+/// Gives parts their number and their frames.
+pub struct Desk {
+    numbers: PartNumbers,
+    lead: Option<(CameraId, Lead)>,
+    recipes: BTreeMap<RecipeNumber, Wanted>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    inside: Mutex<Inside>,
+}
+
+struct Inside {
+    recipe: RecipeNumber,
+    /// `None` once the desk is closed.
+    begun: Option<mpsc::Sender<Told>>,
+    fire: Option<Sender<CameraId>>,
+    cameras: BTreeMap<CameraId, Seat>,
+}
+
+/// One camera as the desk knows it.
+struct Seat {
+    place: Place,
+    camera: Option<Arc<Camera>>,
+    up: bool,
+    ended: bool,
+    waiting: VecDeque<Waiting>,
+    /// Triggers sent to a camera that exposes on our word.
+    fired: u64,
+    /// The last frame's own id and how many triggers had been sent when it came.
+    last: Option<(u64, u64)>,
+}
+
+/// A part that waits for this camera's frame.
+struct Waiting {
+    part: PartId,
+    recipe: RecipeNumber,
+    since: Instant,
+    deadline: Instant,
+}
+
+impl Seat {
+    fn exposes_on_trigger(&self) -> bool {
+        self.camera.as_ref().is_some_and(|camera| camera.frames_on_trigger())
+    }
+
+    /// True if this frame belongs to an earlier trigger than the one that is waiting: its id lags behind the number
+    /// of triggers sent. Without ids only time can tell.
+    fn is_stale(&mut self, frame: &Frame) -> bool {
+        let Some(id) = frame.camera_frame_id else { return false };
+        let stale = self.last.is_some_and(|(last, fired_then)| id < last + (self.fired - fired_then));
+        self.last = Some((id, self.fired));
+        stale && self.exposes_on_trigger()
+    }
+}
+
+impl Desk {
+    /// A desk with a place for each camera; cameras are seated by [`Desk::adopt`].
+    #[expect(clippy::too_many_arguments, reason = "each is one wire of the diagram in HOUSE and has one caller")]
+    pub fn new(
+        numbers: PartNumbers,
+        lead: Option<(CameraId, Lead)>,
+        recipes: BTreeMap<RecipeNumber, Wanted>,
+        recipe: RecipeNumber,
+        places: BTreeMap<CameraId, Place>,
+        begun: mpsc::Sender<Told>,
+        fire: Sender<CameraId>,
+        metrics: Arc<Metrics>,
+        health: Arc<Health>,
+    ) -> Self {
+        let seat = |place| Seat {
+            place,
+            camera: None,
+            up: false,
+            ended: false,
+            waiting: VecDeque::new(),
+            fired: 0,
+            last: None,
+        };
+        let cameras = places.into_iter().map(|(id, place)| (id, seat(place))).collect();
+        let inside = Mutex::new(Inside { recipe, begun: Some(begun), fire: Some(fire), cameras });
+        Self { numbers, lead, recipes, metrics, health, inside }
+    }
+
+    /// Hands over a running camera.
+    pub fn adopt(&self, id: &CameraId, camera: Camera) {
+        if let Some(seat) = self.inside().cameras.get_mut(id) {
+            seat.camera = Some(Arc::new(camera));
+        }
+    }
+
+    /// What `camera` tells, on its streaming thread. `eye` is its photo-eye, if it has one.
+    pub fn hear(&self, camera: &CameraId, eye: Option<&mut PhotoEye>, event: CameraEvent) {
+        match event {
+            CameraEvent::Frame(frame) => {
+                self.metrics.frame(camera);
+                self.metrics.beat("capture");
+                let crossed = eye.is_some_and(|eye| eye.see(&frame));
+                self.frame(camera, frame, crossed);
+            }
+            CameraEvent::FramesLost { count } => self.frames_lost(camera, count),
+            CameraEvent::Up => {
+                tracing::info!(%camera, "Camera is up.");
+                self.metrics.camera_is(camera, true);
+                self.health.camera(camera, None);
+                self.seat(camera, |seat| {
+                    seat.up = true;
+                    seat.last = None;
+                });
+            }
+            CameraEvent::Down { why, says, retry_in } => {
+                tracing::warn!(%camera, cause = why.as_str(), retry_ms = retry_in.as_millis() as u64, "{says}");
+                self.metrics.camera_is(camera, false);
+                self.metrics.camera_reconnects(camera);
+                self.health.camera(camera, Some(format!("camera {camera}: {says}")));
+                self.lose_all(camera, Cause::CameraDown);
+            }
+            CameraEvent::Corrupt { says } => {
+                tracing::warn!(%camera, "{says}");
+                self.metrics.dropped(camera, Dropped::Corrupt, 1);
+                let is_part = matches!(&self.lead, Some((lead, Lead::Frame)) if lead == camera);
+                if is_part {
+                    let part = self.begin(TriggerSource::Frame, None, None, None);
+                    self.lost(part, Some(camera), Cause::Preprocess);
+                }
+            }
+            CameraEvent::Ended => {
+                tracing::info!(%camera, "Camera has come to the end of its pictures.");
+                self.seat(camera, |seat| seat.ended = true);
+            }
+        }
+    }
+
+    /// A part begins because somebody asked: the API or the PLC. Every view is the next frame of its camera.
+    pub fn ask(&self, source: TriggerSource, part: Option<PartId>, encoder: Option<u32>) -> PartId {
+        self.begin(source, part, encoder, None)
+    }
+
+    /// True if no camera still owes the frame of its last trigger, so that the next one cannot be mistaken for it.
+    /// Gives up on frames that took too long.
+    pub fn is_ready(&self, now: Instant) -> bool {
+        let mut given_up = Vec::new();
+        let mut ready = true;
+        {
+            let mut inside = self.inside();
+            let recipe = inside.recipe;
+            let Some(wanted) = self.recipes.get(&recipe) else { return false };
+            for (id, seat) in &mut inside.cameras {
+                let wait = seat.place.frame_wait;
+                while let Some(late) = seat.waiting.pop_front_if(|waiting| now > waiting.since + wait) {
+                    given_up.push((late.part, id.clone()));
+                }
+                if wanted.cameras.contains(id) {
+                    let owes = seat.exposes_on_trigger() && !seat.waiting.is_empty();
+                    ready &= seat.up && !owes && !seat.place.outbox.is_full();
+                }
+            }
+        }
+        for (part, camera) in given_up {
+            self.lost(part, Some(&camera), Cause::FrameLost);
+        }
+        ready
+    }
+
+    /// The recipe that new parts are stamped with.
+    pub fn recipe(&self) -> RecipeNumber {
+        self.inside().recipe
+    }
+
+    /// From the next part on, `recipe` counts. False if the station has none of that number.
+    pub fn change_recipe(&self, recipe: RecipeNumber) -> bool {
+        let known = self.recipes.contains_key(&recipe);
+        if known {
+            self.inside().recipe = recipe;
+        }
+        known
+    }
+
+    /// True once every camera has come to the end of its pictures.
+    pub fn has_ended(&self) -> bool {
+        self.inside().cameras.values().all(|seat| seat.ended)
+    }
+
+    /// Frames waiting for each camera's preprocessing.
+    pub fn queues(&self) -> Vec<(CameraId, usize)> {
+        self.inside().cameras.iter().map(|(id, seat)| (id.clone(), seat.place.outbox.len())).collect()
+    }
+
+    /// Exposes `camera` now. Called from thread `trigger`, because a camera may take a millisecond to answer.
+    pub fn fire(&self, camera: &CameraId) {
+        let Some(device) = self.inside().cameras.get(camera).and_then(|seat| seat.camera.clone()) else { return };
+        if let Err(error) = device.trigger() {
+            tracing::warn!(%camera, %error, "Camera could not be triggered.");
+            self.lose_all_waiting(camera, Cause::CameraDown);
+        }
+    }
+
+    /// Cameras stop and every sender drops; the stages behind drain and end.
+    pub fn close(&self) {
+        let cameras: Vec<Option<Arc<Camera>>> = {
+            let mut inside = self.inside();
+            inside.fire = None;
+            inside.cameras.values_mut().map(|seat| seat.camera.take()).collect()
+        };
+        drop(cameras); // joins their threads, which may be in `hear` just now: the desk must not be locked
+        let mut inside = self.inside();
+        inside.begun = None;
+        inside.cameras.clear();
+    }
+
+    fn frame(&self, camera: &CameraId, frame: Frame, crossed: bool) {
+        match &self.lead {
+            Some((lead, Lead::Frame)) if lead == camera => {
+                self.begin(TriggerSource::Frame, None, None, Some((camera, frame)));
+                return;
+            }
+            Some((lead, Lead::PhotoEye)) if lead == camera => {
+                if crossed {
+                    self.begin(TriggerSource::PhotoEye, None, None, Some((camera, frame)));
+                }
+                return;
+            }
+            _ => {}
+        }
+        let waiting = self.seat(camera, |seat| {
+            let stale = seat.is_stale(&frame);
+            let free_running = !seat.exposes_on_trigger();
+            let belongs = |waiting: &mut Waiting| !stale && (!free_running || frame.at.mono >= waiting.since);
+            (seat.waiting.pop_front_if(belongs), free_running)
+        });
+        match waiting {
+            Some((Some(waiting), free_running)) => {
+                self.send(camera, frame, &waiting);
+                if !free_running {
+                    self.exposed();
+                }
+            }
+            Some((None, false)) => self.metrics.dropped(camera, Dropped::Stale, 1),
+            _ => {} // a free-running camera between two parts
+        }
+    }
+
+    fn begin(
+        &self,
+        source: TriggerSource,
+        part: Option<PartId>,
+        encoder: Option<u32>,
+        seen: Option<(&CameraId, Frame)>,
+    ) -> PartId {
+        let at = seen.as_ref().map_or_else(Stamp::now, |(_, frame)| frame.at);
+        let part = part.unwrap_or_else(|| self.numbers.next());
+        self.metrics.triggered(source);
+        let (recipe, wanted) = {
+            let recipe = self.inside().recipe;
+            let wanted = self.recipes.get(&recipe).expect("change_recipe and Plan admit known recipes only");
+            (recipe, wanted)
+        };
+        let deadline = at.mono + wanted.deadline;
+        let trigger = Trigger { part, source, at, encoder };
+        let began = Began { trigger, recipe, deadline, cameras: wanted.cameras.clone() };
+        self.tell(Event::Began(began));
+        let waiting = || Waiting { part, recipe, since: at.mono, deadline };
+        for camera in wanted.cameras.iter().filter(|id| seen.as_ref().is_none_or(|(lead, _)| lead != id)) {
+            self.queue(camera, waiting());
+        }
+        if let Some((camera, frame)) = seen
+            && wanted.cameras.contains(camera)
+        {
+            self.send(camera, frame, &waiting());
+        }
+        part
+    }
+
+    /// The part waits for `camera`'s next frame, which is asked for if the camera exposes on our word.
+    fn queue(&self, camera: &CameraId, waiting: Waiting) {
+        let part = waiting.part;
+        let mut inside = self.inside();
+        let fire = inside.fire.clone();
+        let refused = match inside.cameras.get_mut(camera) {
+            Some(seat) if seat.up && seat.exposes_on_trigger() => {
+                seat.fired += 1;
+                seat.waiting.push_back(waiting);
+                // 8 is the depth of the thread `trigger`'s inbox; it is full only if a camera's control channel hangs.
+                let sent = fire.is_some_and(|fire| fire.try_send(camera.clone()).is_ok());
+                (!sent).then(|| {
+                    seat.waiting.pop_back();
+                    Cause::Overrun
+                })
+            }
+            Some(seat) if seat.up => {
+                seat.waiting.push_back(waiting);
+                None
+            }
+            _ => Some(Cause::CameraDown),
+        };
+        drop(inside);
+        if let Some(cause) = refused {
+            self.lost(part, Some(camera), cause);
+        }
+    }
+
+    fn send(&self, camera: &CameraId, frame: Frame, waiting: &Waiting) {
+        let mut laps = Laps::default();
+        laps.add(Lap::Capture, Instant::now().saturating_duration_since(waiting.since));
+        let trip = Trip {
+            part: waiting.part,
+            camera: camera.clone(),
+            recipe: waiting.recipe,
+            deadline: waiting.deadline,
+            laps,
+            cargo: frame,
+        };
+        let outbox = self.seat(camera, |seat| (seat.place.outbox.clone(), seat.place.patient));
+        let sent = match outbox {
+            Some((outbox, true)) => outbox.send(trip).map_err(|_| Cause::Shutdown),
+            Some((outbox, false)) => outbox.try_send(trip).map_err(|error| match error {
+                TrySendError::Full(_) => Cause::Overrun,
+                TrySendError::Disconnected(_) => Cause::Shutdown,
+            }),
+            None => Err(Cause::Shutdown),
+        };
+        if let Err(cause) = sent {
+            self.metrics.dropped(camera, Dropped::Overrun, 1);
+            self.lost(waiting.part, Some(camera), cause);
+        }
+    }
+
+    fn frames_lost(&self, camera: &CameraId, count: u64) {
+        tracing::warn!(%camera, count, "The camera's frame id jumped: frames were lost.");
+        self.metrics.dropped(camera, Dropped::Lost, count);
+        if matches!(&self.lead, Some((lead, Lead::Frame)) if lead == camera) {
+            // Each lost frame was a part that went by unseen. It is owed an answer like any other. A jump by more
+            // than a table of open parts is a counter that was reset, not a thousand parts.
+            for _ in 0..count.min(64) {
+                let part = self.begin(TriggerSource::Frame, None, None, None);
+                self.lost(part, Some(camera), Cause::FrameLost);
+            }
+            return;
+        }
+        let gone = self.seat(camera, |seat| {
+            let lost = if seat.exposes_on_trigger() { count.min(seat.waiting.len() as u64) } else { 0 };
+            seat.waiting.drain(..lost as usize).map(|waiting| waiting.part).collect::<Vec<_>>()
+        });
+        for part in gone.into_iter().flatten() {
+            self.lost(part, Some(camera), Cause::FrameLost);
+        }
+    }
+
+    fn lose_all(&self, camera: &CameraId, cause: Cause) {
+        self.seat(camera, |seat| seat.up = false);
+        self.lose_all_waiting(camera, cause);
+    }
+
+    fn lose_all_waiting(&self, camera: &CameraId, cause: Cause) {
+        let parts = self.seat(camera, |seat| seat.waiting.drain(..).map(|waiting| waiting.part).collect::<Vec<_>>());
+        for part in parts.into_iter().flatten() {
+            self.lost(part, Some(camera), cause);
+        }
+    }
+
+    /// Tells the verdict stage that a view will not come.
+    pub fn lost(&self, part: PartId, camera: Option<&CameraId>, cause: Cause) {
+        self.tell(Event::Lost { part, camera: camera.cloned(), cause });
+    }
+
+    /// 64 entries: as many parts as may be open. If even that is full the verdict task hangs; a part whose beginning
+    /// cannot be told would go unanswered, so the station is in fault (the PLC sees its heartbeat stop and rejects).
+    fn tell(&self, event: Event<View>) {
+        let Some(begun) = self.inside().begun.clone() else { return };
+        let is_begin = matches!(event, Event::Began(_));
+        if let Err(error) = begun.try_send(Told::Part(event)) {
+            if is_begin {
+                self.metrics.unaccounted.inc();
+            }
+            self.health.fault("the verdict stage does not take up new parts");
+            tracing::error!(%error, "A part's beginning or loss could not be told to the verdict stage.");
+        }
+    }
+
+    /// Lets the verdict stage tell the PLC that the part may move on. If there is no room it looks by itself, in 20 ms.
+    fn exposed(&self) {
+        if let Some(begun) = &self.inside().begun {
+            let _ = begun.try_send(Told::Exposed);
+        }
+    }
+
+    fn seat<T>(&self, camera: &CameraId, look: impl FnOnce(&mut Seat) -> T) -> Option<T> {
+        self.inside().cameras.get_mut(camera).map(look)
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

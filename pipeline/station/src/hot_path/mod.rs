@@ -1,0 +1,78 @@
+//! From photon to PLC: one file a stage. What travels between them, and every channel with its capacity and what
+//! happens when it is full.
+//!
+//! ```text
+//!  light ─▶ capture ─2─▶ preprocess ─1─▶ infer ─8─▶ verdict ─▶ plc ─1024─▶ ledger
+//!             └────────── 64: "this part has begun" ─▶┘          └─4─▶ pictures
+//! ```
+
+mod capture;
+mod infer;
+mod plc;
+mod preprocess;
+mod verdict;
+
+pub use capture::{Desk, Lead, Place, Wanted};
+pub use infer::Examiner;
+pub use plc::{Answered, AwaitingWire};
+pub use preprocess::Preparer;
+pub use verdict::{Judged, Keeper, Pulse, VerdictStage};
+
+use plumb_inspection::{CameraId, Cause, Findings, Frame, Laps, PartId, Tensor};
+use plumb_verdict::Event;
+
+/// Frames between capture and `preprocess-<camera>`: one being cut, one waiting. Full: `Missed(Overrun)`.
+pub const TO_PREPROCESS: usize = 2;
+/// Trips between `preprocess` and `infer`. Full: preprocess waits, and so capture fills up.
+pub const TO_INFER: usize = 1;
+/// Views between `infer` and `verdict`. Full: infer waits; the verdict task never does, so this is milliseconds.
+pub const TO_VERDICT: usize = 8;
+/// Beginnings and losses of parts. Full: the station is in fault, see `Desk::tell`.
+pub const BEGUN: usize = 64;
+/// Cameras to fire. Full: `Missed(Overrun)`.
+pub const TO_TRIGGER: usize = 8;
+/// What the PLC link tells. Full: the link waits, its PLC sees a slower handshake.
+pub const FROM_PLC: usize = 256;
+
+/// A frame with the tensors cut from it.
+pub struct Prepared {
+    /// Kept for the picture of a reject.
+    pub frame: Frame,
+    /// One for each region, in the recipe's order.
+    pub tensors: Vec<Tensor>,
+}
+
+/// A frame with what the models saw in it.
+pub struct Examined {
+    /// Kept for the picture of a reject.
+    pub frame: Frame,
+    /// In frame px.
+    pub findings: Findings,
+}
+
+/// One view of a part, as it waits for the part's other views.
+pub struct View {
+    /// Frame and findings.
+    pub seen: Examined,
+    /// How long it took to get here.
+    pub laps: Laps,
+}
+
+/// What the desk tells the verdict stage.
+pub enum Told {
+    /// A part began, or a view of it will not come.
+    Part(Event<View>),
+    /// A camera that exposes on our word has given the picture it was asked for.
+    Exposed,
+}
+
+/// A view that will not come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Whose.
+    pub part: PartId,
+    /// Which view.
+    pub camera: CameraId,
+    /// Why.
+    pub cause: Cause,
+}

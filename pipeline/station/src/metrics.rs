@@ -1,0 +1,361 @@
+//! Every metric of the station, declared once, with its help text. `/metrics` renders them; nothing here waits.
+//!
+//! Names, types and labels are a contract (alerts and dashboards are built on them). Labels never hold a serial, part
+//! id, path, user or error text. Every label set that can be known exists from the start at 0, because `increase()`
+//! misses the first event of a series that appears with it.
+
+use crate::state::State;
+use plumb_inspection::{CameraId, Cause, Lap, TriggerSource};
+use plumb_plc::LinkFaultKind;
+use prometheus::{
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
+};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Where a frame can be lost, for `plumb_frames_dropped_total{reason}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// The camera's frame id jumped.
+    Lost,
+    /// The next stage had no room.
+    Overrun,
+    /// Came when no part was waiting for it any more.
+    Stale,
+    /// Not the picture it claimed to be.
+    Corrupt,
+}
+
+impl Dropped {
+    const ALL: [Self; 4] = [Self::Lost, Self::Overrun, Self::Stale, Self::Corrupt];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Overrun => "overrun",
+            Self::Stale => "stale",
+            Self::Corrupt => "corrupt",
+        }
+    }
+}
+
+/// What can go wrong with the PLC beyond its link, for `plumb_plc_errors_total{kind}`.
+const PLC_ERRORS: [&str; 5] = ["heartbeat_lost", "missed_trigger", "answer_overrun", "answer_dropped", "wait_ended"];
+
+/// Verdicts as `plumb_parts_total{verdict}` counts them.
+const VERDICTS: [&str; 3] = ["pass", "reject", "error"];
+
+/// Beats of the stages that a part's answer depends on.
+pub const HEARTS: [&str; 6] = ["capture", "preprocess", "infer", "verdict", "plc", "ledger"];
+
+/// The station's metrics. Cheap to update from the hot path: atomics behind handles looked up once.
+pub struct Metrics {
+    registry: Registry,
+    triggers: IntCounterVec,
+    /// Answers handed to the PLC link (or closed without one where there is no PLC).
+    pub answers: IntCounter,
+    /// Records handed to the ledger.
+    pub records: IntCounter,
+    /// Triggers that could not even be entered in the table of open parts. Zero, or the station is in fault.
+    pub unaccounted: IntGauge,
+    parts: IntCounterVec,
+    rejects: IntCounterVec,
+    missed: IntCounterVec,
+    /// Trigger to verdict.
+    pub decision_latency: HistogramVec,
+    stage_duration: HistogramVec,
+    /// Deadline of the recipe in use, in seconds.
+    pub deadline: Gauge,
+    deadline_misses: IntCounterVec,
+    frames: IntCounterVec,
+    frames_dropped: IntCounterVec,
+    camera_up: IntGaugeVec,
+    camera_reconnects: IntCounterVec,
+    camera_last_frame: GaugeVec,
+    queue_depth: IntGaugeVec,
+    queue_capacity: IntGaugeVec,
+    score: HistogramVec,
+    heartbeat: GaugeVec,
+    state: IntGaugeVec,
+    model_info: IntGaugeVec,
+    /// 1 while the PLC's heartbeat is seen to move.
+    pub plc_up: IntGaugeVec,
+    /// One exchange with the PLC.
+    pub plc_roundtrip: Histogram,
+    plc_errors: IntCounterVec,
+    storage_free: IntGaugeVec,
+    store_write_errors: IntCounter,
+}
+
+/// The closed lists that labels are taken from.
+pub struct Labels<'a> {
+    /// Recipe names with their rules' names.
+    pub recipes: Vec<(&'a str, Vec<&'a str>)>,
+    /// Camera ids.
+    pub cameras: Vec<&'a CameraId>,
+    /// Queue names with capacities.
+    pub queues: Vec<(String, usize)>,
+    /// The PLC link's name, where there is one.
+    pub plc: Option<&'a str>,
+    /// Deadlines of all recipes: each is a bucket boundary.
+    pub deadlines: Vec<Duration>,
+}
+
+impl Metrics {
+    /// Registers everything and sets every known label set to 0.
+    pub fn new(labels: &Labels<'_>) -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let r = &registry;
+        let latency = latency_buckets(&labels.deadlines);
+        let metrics = Self {
+            triggers: counters(r, "plumb_triggers_total", "Parts that began, by what noticed them.", &["source"])?,
+            answers: counter(r, "plumb_answers_total", "Parts that were answered; equals triggers less the parts still open.")?,
+            records: counter(r, "plumb_records_total", "Parts whose record was handed to the ledger.")?,
+            unaccounted: gauge(r, "plumb_unaccounted_parts", "Triggers that were lost inside the station; anything but 0 is a fault.")?,
+            parts: counters(r, "plumb_parts_total", "Parts answered, by verdict (error: missed or late, answered as reject).", &["recipe", "mode", "verdict"])?,
+            rejects: counters(r, "plumb_rejects_total", "Parts rejected, by the rule that objected (defect) first.", &["recipe", "defect"])?,
+            missed: counters(r, "plumb_missed_total", "Parts that could not be judged, by cause.", &["cause"])?,
+            decision_latency: histograms(r, "plumb_decision_latency_seconds", "From trigger to verdict.", &["recipe"], latency.clone())?,
+            stage_duration: histograms(r, "plumb_stage_duration_seconds", "Time a part spends in each stage.", &["stage"], stage_buckets())?,
+            deadline: register(r, Gauge::new("plumb_deadline_seconds", "From trigger to answer, as the recipe in use asks."))?,
+            deadline_misses: counters(r, "plumb_deadline_misses_total", "Parts not judged in time, by what was done with them.", &["action"])?,
+            frames: counters(r, "plumb_frames_total", "Frames that reached the station.", &["camera"])?,
+            frames_dropped: counters(r, "plumb_frames_dropped_total", "Frames lost or not used, by reason.", &["camera", "reason"])?,
+            camera_up: gauges(r, "plumb_camera_up", "1 while the camera delivers.", &["camera"])?,
+            camera_reconnects: counters(r, "plumb_camera_reconnects_total", "Times the camera went down and is sought again.", &["camera"])?,
+            camera_last_frame: float_gauges(r, "plumb_camera_last_frame_timestamp_seconds", "When its last frame arrived; 0 before the first.", &["camera"])?,
+            queue_depth: gauges(r, "plumb_queue_depth", "Entries waiting.", &["queue"])?,
+            queue_capacity: gauges(r, "plumb_queue_capacity", "Entries that fit.", &["queue"])?,
+            score: histograms(r, "plumb_score", "Raw score of each region as a whole.", &["recipe", "model"], (1..=20).map(|i| f64::from(i) / 20.0).collect())?,
+            heartbeat: float_gauges(r, "plumb_heartbeat_timestamp_seconds", "When the stage last showed it is alive.", &["stage"])?,
+            state: gauges(r, "plumb_state", "1 for the state the station is in.", &["state"])?,
+            model_info: gauges(r, "plumb_model_info", "What runs and on what; always 1.", &["recipe", "model", "digest12", "provider"])?,
+            plc_up: gauges(r, "plumb_plc_link_up", "1 while the PLC answers and its heartbeat moves.", &["plc"])?,
+            plc_roundtrip: register(r, Histogram::with_opts(HistogramOpts::new("plumb_plc_roundtrip_seconds", "One exchange with the PLC.").buckets(stage_buckets())))?,
+            plc_errors: counters(r, "plumb_plc_errors_total", "What went wrong with the PLC, by kind.", &["plc", "kind"])?,
+            storage_free: gauges(r, "plumb_storage_free_bytes", "Bytes left where the volume lies.", &["volume"])?,
+            store_write_errors: counter(r, "plumb_store_write_errors_total", "Writes to the ledger or its pictures that failed.")?,
+            registry,
+        };
+        metrics.start_at_zero(labels)?;
+        Ok(metrics)
+    }
+
+    fn start_at_zero(&self, labels: &Labels<'_>) -> Result<(), prometheus::Error> {
+        let build = gauges(&self.registry, "plumb_build_info", "What runs; always 1.", &["version", "revision", "rustc", "features"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION"), env!("PLUMB_REVISION"), env!("PLUMB_RUSTC"), ""]).set(1);
+        for source in TriggerSource::ALL {
+            self.triggers.with_label_values(&[source.as_str()]);
+        }
+        for cause in Cause::ALL {
+            self.missed.with_label_values(&[cause.as_str()]);
+        }
+        for (recipe, rules) in &labels.recipes {
+            for verdict in VERDICTS {
+                self.parts.with_label_values(&[recipe, "production", verdict]);
+            }
+            for rule in rules {
+                self.rejects.with_label_values(&[recipe, rule]);
+            }
+            self.decision_latency.with_label_values(&[recipe]);
+        }
+        for lap in Lap::ALL {
+            self.stage_duration.with_label_values(&[lap.as_str()]);
+        }
+        for heart in HEARTS {
+            self.heartbeat.with_label_values(&[heart]).set(seconds_now());
+        }
+        for camera in &labels.cameras {
+            let camera = camera.as_str();
+            self.frames.with_label_values(&[camera]);
+            self.camera_up.with_label_values(&[camera]);
+            self.camera_reconnects.with_label_values(&[camera]);
+            self.camera_last_frame.with_label_values(&[camera]);
+            for reason in Dropped::ALL {
+                self.frames_dropped.with_label_values(&[camera, reason.as_str()]);
+            }
+        }
+        for (queue, capacity) in &labels.queues {
+            self.queue_depth.with_label_values(&[queue]);
+            self.queue_capacity.with_label_values(&[queue]).set(*capacity as i64);
+        }
+        for action in ["reject", "hold"] {
+            self.deadline_misses.with_label_values(&[action]);
+        }
+        if let Some(plc) = labels.plc {
+            self.plc_up.with_label_values(&[plc]);
+            for kind in LinkFaultKind::ALL.iter().map(|kind| kind.as_str()).chain(PLC_ERRORS) {
+                self.plc_errors.with_label_values(&[plc, kind]);
+            }
+        }
+        self.set_state(State::NotReleased);
+        Ok(())
+    }
+
+    /// A part began.
+    pub fn triggered(&self, source: TriggerSource) {
+        self.triggers.with_label_values(&[source.as_str()]).inc();
+    }
+
+    /// All parts that began.
+    pub fn triggers(&self) -> u64 {
+        TriggerSource::ALL.iter().map(|source| self.triggers.with_label_values(&[source.as_str()]).get()).sum()
+    }
+
+    /// A part was answered; `verdict` is `pass`, `reject` or `error`.
+    pub fn answered(&self, recipe: &str, verdict: &str) {
+        self.answers.inc();
+        self.parts.with_label_values(&[recipe, "production", verdict]).inc();
+    }
+
+    /// A part was rejected because of `rule`.
+    pub fn rejected(&self, recipe: &str, rule: &str) {
+        self.rejects.with_label_values(&[recipe, rule]).inc();
+    }
+
+    /// A part could not be judged.
+    pub fn missed(&self, cause: Cause) {
+        self.missed.with_label_values(&[cause.as_str()]).inc();
+    }
+
+    /// A part was not judged in time and is rejected.
+    pub fn deadline_missed(&self) {
+        self.deadline_misses.with_label_values(&["reject"]).inc();
+    }
+
+    /// A part spent `time` in `lap`.
+    pub fn stage(&self, lap: Lap, time: Duration) {
+        self.stage_duration.with_label_values(&[lap.as_str()]).observe(time.as_secs_f64());
+    }
+
+    /// A frame arrived.
+    pub fn frame(&self, camera: &CameraId) {
+        self.frames.with_label_values(&[camera.as_str()]).inc();
+        self.camera_last_frame.with_label_values(&[camera.as_str()]).set(seconds_now());
+    }
+
+    /// `count` frames were lost or not used.
+    pub fn dropped(&self, camera: &CameraId, reason: Dropped, count: u64) {
+        self.frames_dropped.with_label_values(&[camera.as_str(), reason.as_str()]).inc_by(count);
+    }
+
+    /// The camera came up or went down.
+    pub fn camera_is(&self, camera: &CameraId, up: bool) {
+        self.camera_up.with_label_values(&[camera.as_str()]).set(i64::from(up));
+    }
+
+    /// The camera is sought again.
+    pub fn camera_reconnects(&self, camera: &CameraId) {
+        self.camera_reconnects.with_label_values(&[camera.as_str()]).inc();
+    }
+
+    /// Entries waiting in `queue` now.
+    pub fn queue(&self, queue: &str, depth: usize) {
+        self.queue_depth.with_label_values(&[queue]).set(depth as i64);
+    }
+
+    /// A region's raw score.
+    pub fn scored(&self, recipe: &str, model: &str, score: f32) {
+        self.score.with_label_values(&[recipe, model]).observe(f64::from(score));
+    }
+
+    /// The stage is alive.
+    pub fn beat(&self, stage: &str) {
+        self.heartbeat.with_label_values(&[stage]).set(seconds_now());
+    }
+
+    /// The station changed state.
+    pub fn set_state(&self, state: State) {
+        for other in State::ALL {
+            self.state.with_label_values(&[other.as_str()]).set(i64::from(other == state));
+        }
+    }
+
+    /// `model` of `recipe` is loaded.
+    pub fn model(&self, recipe: &str, model: &str, digest: &str, provider: &str) {
+        let digest12 = digest.get(..12).unwrap_or(digest);
+        self.model_info.with_label_values(&[recipe, model, digest12, provider]).set(1);
+    }
+
+    /// Something went wrong with the PLC; `kind` is one of the closed list that exists from the start.
+    pub fn plc_error(&self, plc: &str, kind: &str) {
+        self.plc_errors.with_label_values(&[plc, kind]).inc();
+    }
+
+    /// Bytes left on the data folder's volume.
+    pub fn storage_free(&self, volume: &str, bytes: u64) {
+        self.storage_free.with_label_values(&[volume]).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// The ledger's count of failed writes, taken over.
+    pub fn store_write_errors(&self, total: u64) {
+        self.store_write_errors.inc_by(total.saturating_sub(self.store_write_errors.get()));
+    }
+
+    /// Prometheus text format 0.0.4.
+    pub fn render(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            tracing::error!(%error, "Metrics could not be rendered.");
+        }
+        text
+    }
+}
+
+fn seconds_now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// The usual boundaries, with each deadline and its neighbours 1.5× and 2× among them.
+fn latency_buckets(deadlines: &[Duration]) -> Vec<f64> {
+    let mut buckets = vec![0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.5, 1.0, 2.5];
+    for deadline in deadlines.iter().map(Duration::as_secs_f64) {
+        buckets.extend([deadline, deadline * 1.5, deadline * 2.0]);
+    }
+    buckets.sort_by(f64::total_cmp);
+    buckets.dedup();
+    buckets
+}
+
+fn stage_buckets() -> Vec<f64> {
+    vec![0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]
+}
+
+fn register<M: prometheus::core::Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: Result<M, prometheus::Error>,
+) -> Result<M, prometheus::Error> {
+    let metric = metric?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    register(registry, IntCounter::new(name, help))
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    register(registry, IntGauge::new(name, help))
+}
+
+fn counters(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    register(r, IntCounterVec::new(Opts::new(name, help), labels))
+}
+
+fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+    register(r, IntGaugeVec::new(Opts::new(name, help), labels))
+}
+
+fn float_gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+    register(r, GaugeVec::new(Opts::new(name, help), labels))
+}
+
+fn histograms(
+    r: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+    buckets: Vec<f64>,
+) -> Result<HistogramVec, prometheus::Error> {
+    register(r, HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets), labels))
+}

@@ -1,0 +1,155 @@
+//! The five states of a station, one spelling everywhere, and the facts they follow from.
+
+use plumb_inspection::CameraId;
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// What the station as a whole is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Not yet allowed to judge: models not warm, a challenge due.
+    NotReleased,
+    /// Judging.
+    Running,
+    /// Judging what it can; something named in the reasons is missing.
+    Degraded,
+    /// Told to stop.
+    Stopped,
+    /// Cannot judge, and will not recover by itself.
+    Fault,
+}
+
+impl State {
+    /// Every state, for the metric's labels.
+    pub const ALL: [Self; 5] = [Self::NotReleased, Self::Running, Self::Degraded, Self::Stopped, Self::Fault];
+
+    /// The one spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotReleased => "not_released",
+            Self::Running => "running",
+            Self::Degraded => "degraded",
+            Self::Stopped => "stopped",
+            Self::Fault => "fault",
+        }
+    }
+}
+
+/// What is known of the station's health. Everybody reports here; the state is derived, never set.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<Facts>);
+
+#[derive(Debug, Default)]
+struct Facts {
+    warm: bool,
+    stopping: bool,
+    fault: Option<String>,
+    cameras: BTreeMap<CameraId, Option<String>>,
+    plc: Option<String>,
+    ledger: Option<String>,
+}
+
+/// The state, and every sentence that explains it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Condition {
+    /// One of the five.
+    pub state: State,
+    /// Empty while all is well.
+    pub reasons: Vec<String>,
+}
+
+impl Condition {
+    /// Would the next part be judged?
+    pub fn is_ready(&self) -> bool {
+        self.state == State::Running
+    }
+}
+
+impl Health {
+    /// Models are loaded, warm and within their deadline.
+    pub fn warm(&self) {
+        self.facts().warm = true;
+    }
+
+    /// The station was told to stop.
+    pub fn stopping(&self) {
+        self.facts().stopping = true;
+    }
+
+    /// Something broke for good. The first fault stays.
+    pub fn fault(&self, says: impl Into<String>) {
+        self.facts().fault.get_or_insert(says.into());
+    }
+
+    /// A camera is up (`None`) or down, with the reason.
+    pub fn camera(&self, id: &CameraId, down: Option<String>) {
+        self.facts().cameras.insert(id.clone(), down);
+    }
+
+    /// The PLC is up (`None`) or down, with the reason.
+    pub fn plc(&self, down: Option<String>) {
+        self.facts().plc = down;
+    }
+
+    /// The ledger writes (`None`) or cannot, with the reason.
+    pub fn ledger(&self, down: Option<String>) {
+        self.facts().ledger = down;
+    }
+
+    /// What follows from all that.
+    pub fn condition(&self) -> Condition {
+        let facts = self.facts();
+        let mut reasons: Vec<String> = facts.fault.iter().cloned().collect();
+        reasons.extend(facts.cameras.values().flatten().cloned());
+        reasons.extend(facts.plc.iter().chain(&facts.ledger).cloned());
+        let state = if facts.stopping {
+            State::Stopped
+        } else if facts.fault.is_some() {
+            State::Fault
+        } else if !facts.warm {
+            reasons.push("the models are not loaded and warm yet".to_owned());
+            State::NotReleased
+        } else if reasons.is_empty() {
+            State::Running
+        } else {
+            State::Degraded
+        };
+        Condition { state, reasons }
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_station_is_not_released_until_its_models_are_warm() {
+        let health = Health::default();
+        assert_eq!(health.condition().state, State::NotReleased);
+        health.warm();
+        assert!(health.condition().is_ready());
+    }
+
+    #[test]
+    fn a_dead_camera_degrades_with_its_reason_and_a_fault_outranks_it() {
+        let health = Health::default();
+        health.warm();
+        health.camera(&"top".into(), Some("camera top is unplugged".into()));
+        assert_eq!(
+            health.condition(),
+            Condition { state: State::Degraded, reasons: vec!["camera top is unplugged".into()] }
+        );
+        health.fault("the verdict task ended");
+        assert_eq!(health.condition().state, State::Fault);
+        health.camera(&"top".into(), None);
+        assert_eq!(health.condition().reasons, ["the verdict task ended"]);
+    }
+}

@@ -1,0 +1,119 @@
+//! Invariants 1 and 5, on the real station with real threads, a real model and a real ledger.
+
+mod workshop;
+
+use plumb_ledger::{Ledger, LedgerConfig, Query, RecordVerdict};
+use std::time::Duration;
+use workshop::{RECIPE, Workshop, wait_until};
+
+const FILES: &str = r#"
+[station]
+name = "test"
+listen = "127.0.0.1:0"
+recipe = "bottle"
+
+[[camera]]
+id = "top"
+source = { kind = "files", path = "pictures" }
+
+[trigger]
+kind = "frame"
+"#;
+
+#[test]
+fn every_picture_is_a_part_with_one_answer_and_one_record() {
+    let workshop = Workshop::new(FILES, RECIPE);
+    let good: Vec<bool> = (0..60).map(|index| index % 3 != 0).collect();
+    workshop.pictures(&good);
+    let (station, records) = workshop.start();
+    wait_until("the end of the pictures", Duration::from_secs(20), || station.has_ended());
+    wait_until("the last answer", Duration::from_secs(5), || station.metrics.records.get() == 60);
+    assert_eq!((station.metrics.triggers(), station.metrics.answers.get()), (60, 60));
+    station.stop().expect("the ledger closes");
+
+    let records: Vec<_> = records.iter().collect();
+    let told: Vec<bool> = records.iter().map(|record| record.verdict == RecordVerdict::Pass).collect();
+    assert_eq!(told, good, "in the order of the pictures");
+    let ids: Vec<u32> = records.iter().map(|record| record.part_id.get()).collect();
+    assert!(ids.windows(2).all(|pair| pair[1] == pair[0] + 1), "in trigger order: {ids:?}");
+
+    let ledger = Ledger::open(&workshop.path("data"), LedgerConfig::default()).expect("the ledger opens");
+    assert_eq!(ledger.reader().count(&Query::default()).expect("a count"), 60);
+    let rejects = Query { verdict: Some(RecordVerdict::Fail), limit: Some(100), ..Query::default() };
+    let rejects = ledger.reader().find(&rejects).expect("records");
+    assert_eq!(rejects.len(), 20);
+    for reject in rejects {
+        assert_eq!(reject.reasons[0].rule.as_str(), "bottle-there");
+        assert_eq!(reject.pictures.len() + reject.pictures_missing.len(), 1, "the picture of a reject is kept or missed");
+    }
+}
+
+#[test]
+fn a_corrupt_picture_is_a_part_that_was_missed_not_one_that_was_forgotten() {
+    let workshop = Workshop::new(FILES, RECIPE);
+    workshop.pictures(&[true, true, true]);
+    std::fs::write(workshop.path("pictures/001.png"), b"no picture at all").expect("a broken file");
+    let (station, records) = workshop.start();
+    wait_until("three records", Duration::from_secs(20), || station.metrics.records.get() == 3);
+    station.stop().expect("the ledger closes");
+    let told: Vec<_> = records.iter().map(|record| record.verdict.as_str()).collect();
+    assert_eq!(told, ["pass", "missed", "pass"]);
+}
+
+#[test]
+fn a_trigger_without_a_camera_is_answered_missed() {
+    let station = FILES.replace("kind = \"frame\"", "kind = \"api\"").replace("\"pictures\"", "\"not-there\"");
+    let workshop = Workshop::new(&station, RECIPE);
+    let (station, records) = workshop.start();
+    let part = station.trigger();
+    let record = records.recv_timeout(Duration::from_secs(5)).expect("an answer");
+    assert_eq!(record.part_id, part);
+    assert_eq!(record.verdict, RecordVerdict::Missed);
+    assert_eq!(record.reasons[0].rule.as_str(), "camera_down");
+    let condition = station.condition();
+    assert_eq!(condition.state.as_str(), "degraded");
+    assert!(condition.reasons.iter().any(|reason| reason.contains("top")), "{:?}", condition.reasons);
+    station.stop().expect("the ledger closes");
+}
+
+#[test]
+fn part_ids_go_on_after_a_restart() {
+    let workshop = Workshop::new(FILES, RECIPE);
+    workshop.pictures(&[true; 5]);
+    let mut last = 0;
+    for _ in 0..3 {
+        let (station, records) = workshop.start();
+        wait_until("five records", Duration::from_secs(20), || station.metrics.records.get() == 5);
+        station.stop().expect("the ledger closes");
+        for record in records {
+            assert!(record.part_id.get() > last, "part {} after {last}", record.part_id);
+            last = record.part_id.get();
+        }
+    }
+}
+
+#[test]
+fn a_part_whose_picture_never_comes_is_answered_at_its_deadline() {
+    // The video test source gives one picture in 30 s: the camera is up, and the part's picture does not come.
+    let station = FILES
+        .replace(
+            r#"source = { kind = "files", path = "pictures" }"#,
+            r#"source = { kind = "pipeline", launch = "videotestsrc is-live=true ! video/x-raw,format=BGR,width=32,height=32,framerate=1/30" }
+watch = { stall_ms = 60000 }
+frame_wait_ms = 60000"#,
+        )
+        .replace("kind = \"frame\"", "kind = \"api\"");
+    let recipe = RECIPE.replace("deadline_ms = 2000", "deadline_ms = 150");
+    let workshop = Workshop::new(&station, &recipe);
+    let (station, records) = workshop.start();
+    wait_until("the first picture", Duration::from_secs(40), || station.condition().reasons.is_empty());
+    let asked = std::time::Instant::now();
+    station.trigger();
+    let record = records.recv_timeout(Duration::from_secs(5)).expect("an answer");
+    let took = asked.elapsed();
+    assert_eq!(record.verdict, RecordVerdict::Missed);
+    assert_eq!(record.reasons[0].rule.as_str(), "deadline");
+    assert!(took >= Duration::from_millis(150), "not before the deadline: {took:?}");
+    assert!(took < Duration::from_millis(1000), "soon after the deadline: {took:?}");
+    station.stop().expect("the ledger closes");
+}
