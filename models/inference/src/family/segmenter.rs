@@ -38,6 +38,8 @@ fn half() -> Fraction {
 pub(crate) struct Segmenter {
     config: SegmenterConfig,
     map: ClassMap,
+    /// Best score and class of each pixel of a row.
+    best: Vec<(f32, u16)>,
 }
 
 /// How the one output is laid out.
@@ -48,7 +50,7 @@ enum Shape {
 
 impl Segmenter {
     pub(crate) fn new(config: SegmenterConfig) -> Self {
-        Self { config, map: ClassMap::default() }
+        Self { config, map: ClassMap::default(), best: Vec::new() }
     }
 
     fn shape<'o>(
@@ -82,23 +84,30 @@ impl Segmenter {
     ) -> f32 {
         let plane = height * width;
         let (columns, rows) = self.map.shown(look);
-        let background = self.config.background.filter(|_| classes > 1).map(usize::from);
+        let background = self.config.background.filter(|_| classes > 1);
         let mut raw = 0.0_f32;
         for row in rows {
-            for pixel in row * width + columns.start..row * width + columns.end {
-                let scores = (0..classes).map(|class| values[class * plane + pixel]);
-                let (best_class, best) =
-                    scores.clone().enumerate().fold((0, f32::MIN), |best, (class, score)| {
-                        if score > best.1 { (class, score) } else { best }
-                    });
+            // Class by class along the row, as it lies in memory.
+            let span = row * width + columns.start..row * width + columns.end;
+            self.best.clear();
+            self.best.extend(values[span.clone()].iter().map(|score| (*score, 0)));
+            for (class, of_class) in (0..).zip(values.chunks_exact(plane)).skip(1) {
+                for (best, score) in self.best.iter_mut().zip(&of_class[span.clone()]) {
+                    if *score > best.0 {
+                        *best = (*score, class);
+                    }
+                }
+            }
+            for (pixel, (best, class)) in span.zip(self.best.iter().copied()) {
                 // Most of a good part is background, and exp is what costs: it is left out there.
-                if Some(best_class) == background {
+                if Some(class) == background {
                     continue;
                 }
+                let scores = values[pixel..].iter().step_by(plane).copied();
                 let probability = self.config.activation.probability(scores, best);
                 raw = raw.max(probability);
                 if probability >= self.config.score_min.get() {
-                    self.map.set(pixel, best_class as u16, probability);
+                    self.map.set(pixel, class, probability);
                 }
             }
         }
