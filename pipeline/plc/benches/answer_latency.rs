@@ -1,0 +1,110 @@
+//! How long an answer takes from `PlcLink::answer` to the PLC's acknowledgement, on loopback, beside a bare TCP
+//! echo of the same size in the same run: the difference is ours, the rest is the machine's.
+//!
+//! `cargo bench -p plumb-plc` prints one JSON line a path.
+
+#![allow(clippy::print_stdout, missing_docs)]
+
+use plumb_inspection::{PartId, RecipeNumber};
+use plumb_plc::{
+    Answer, ModbusTcpConfig, PlcConfig, PlcEvent, PlcLink, Role, StationState, VerdictCode,
+    simulator::{LineInputs, LineWiring, PlcProgramConfig, ScanOut, SimulatedPlc, SimulatedPlcConfig},
+};
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    time::{Duration, Instant},
+};
+use tokio::sync::mpsc;
+
+const ANSWERS: u32 = 2_000;
+/// As far apart as parts at 500 a second: each finds the link idle, or in the middle of its cycle.
+const PITCH: Duration = Duration::from_millis(2);
+/// One FC23 request on the wire.
+const REQUEST_BYTES: usize = 37;
+
+struct NoBelt;
+
+impl LineWiring for NoBelt {
+    fn inputs(&mut self, _now: Instant) -> LineInputs {
+        LineInputs::default()
+    }
+    fn outputs(&mut self, _now: Instant, _out: &ScanOut) {}
+}
+
+fn main() {
+    print("tcp_echo", echo());
+    for (path, fc23, cycle_ms) in [("fc23", true, 5), ("fc16_fc3", false, 5), ("fc23_cycle_1ms", true, 1)] {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        print(path, runtime.expect("a runtime").block_on(answers(fc23, cycle_ms)));
+    }
+}
+
+/// A bare request and answer of the same size, as often and as far apart.
+fn echo() -> Vec<Duration> {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        stream.set_nodelay(true).expect("a TCP socket");
+        let mut bytes = [0; REQUEST_BYTES];
+        while stream.read_exact(&mut bytes).is_ok() && stream.write_all(&bytes).is_ok() {}
+    });
+    let mut stream = TcpStream::connect(address).expect("listening");
+    stream.set_nodelay(true).expect("a TCP socket");
+    let mut bytes = [0; REQUEST_BYTES];
+    let mut once = || {
+        let start = Instant::now();
+        stream.write_all(&bytes).expect("connected");
+        stream.read_exact(&mut bytes).expect("echoed");
+        start.elapsed()
+    };
+    (0..ANSWERS)
+        .map(|_| {
+            let took = once();
+            std::thread::sleep(PITCH);
+            took
+        })
+        .collect()
+}
+
+async fn answers(fc23: bool, cycle_ms: u64) -> Vec<Duration> {
+    let program = PlcProgramConfig { buffer_results: false, ..PlcProgramConfig::new(1_000) };
+    let plc = SimulatedPlcConfig { fc23, ..SimulatedPlcConfig::new(Role::Server, "127.0.0.1:0", program) };
+    let plc = SimulatedPlc::start(plc, NoBelt).expect("a free port");
+    let address = plc.local_addr().expect("a server").to_string();
+    let config = ModbusTcpConfig { cycle_ms, ..ModbusTcpConfig::new(Role::Client, address) };
+    let (events, mut heard) = mpsc::channel(256);
+    let link = PlcLink::start(PlcConfig::ModbusTcp(config), events).expect("a runtime");
+    link.set_state(StationState { online: true, recipe: RecipeNumber(1), ..StationState::default() });
+    while !matches!(heard.recv().await, Some(PlcEvent::LinkUp { .. })) {}
+    let mut took = Vec::new();
+    let mut part = PartId::FIRST;
+    for _ in 0..ANSWERS {
+        tokio::time::sleep(PITCH).await;
+        let (reason, decision, deadline) = (0, PITCH, Instant::now() + Duration::from_secs(1));
+        let (code, recipe) = (VerdictCode::Pass, RecipeNumber(1));
+        link.answer(Answer { part, code, reason, decision, recipe, deadline }).expect("the link runs");
+        loop {
+            match heard.recv().await.expect("the link runs") {
+                PlcEvent::AnswerDelivered { part: delivered, took: time, .. } if delivered == part => {
+                    took.push(time);
+                    break;
+                }
+                _ => {}
+            }
+        }
+        part = part.next();
+    }
+    link.stop().await;
+    took
+}
+
+fn print(path: &str, mut took: Vec<Duration>) {
+    took.sort_unstable();
+    let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+    let (count, p50, p99, max) = (took.len(), at(0.5), at(0.99), at(1.0));
+    println!(
+        r#"{{"path":"{path}","answers":{count},"p50_ms":{p50:.3},"p99_ms":{p99:.3},"max_ms":{max:.3}}}"#
+    );
+}
