@@ -1,1 +1,40 @@
-//! Record to SQLite and pictures.
+//! Record to SQLite and pictures on disk, off the hot path.
+//!
+//! One folder holds one station's ledger: `ledger.sqlite` (WAL), `pictures/YYYY-MM-DD/…` and `lock`. Three threads
+//! work in it: `ledger` owns the writing connection and commits in groups, `pictures` encodes, and `checkpoint` moves
+//! the write-ahead log into the database so that no commit waits for the disk. The hot path only ever tries a bounded
+//! queue; what a full queue refuses comes back to the sender and is counted.
+//!
+//! What is kept when: a **killed process** loses nothing older than one commit interval. A **power failure** may take
+//! the last seconds with it, unless `durable = true` makes every commit wait for the disk. Part ids are safe in both
+//! cases: their reserve is always written through.
+
+mod checkpoint;
+mod config;
+mod database;
+mod demosaic;
+mod encode;
+mod error;
+mod gate;
+mod keep;
+mod ledger;
+mod numbers;
+mod picture;
+mod reader;
+mod record;
+mod schema;
+mod stats;
+mod writer;
+
+pub use config::{LedgerConfig, PictureConfig, PictureFormat};
+pub use error::{Full, LedgerError};
+pub use keep::keep_picture;
+pub use ledger::Ledger;
+pub use numbers::PartNumbers;
+pub use picture::{PictureJob, PictureSender};
+pub use reader::{Query, Reader};
+pub use record::{
+    MissingPicture, ModelRecord, Picture, PlcRecord, Record, RecordVerdict, Schema, Timings, ViewRecord,
+};
+pub use stats::LedgerStats;
+pub use writer::RecordSender;

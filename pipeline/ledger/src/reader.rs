@@ -1,0 +1,225 @@
+//! Finding records again: a connection of its own, which never makes the writer wait.
+
+use crate::{LedgerError, MissingPicture, Picture, Record, RecordVerdict, schema};
+use jiff::Timestamp;
+use plumb_inspection::PartId;
+use rusqlite::{Connection, ToSql, params};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// What [`Reader::find`] gives when nothing else is asked for.
+const FIND: usize = 100;
+
+/// Records an export reads at a time. A longer look would keep the log from being emptied.
+const CHUNK: usize = 500;
+
+/// What to look for; everything given must hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Query {
+    /// This part.
+    pub part: Option<PartId>,
+    /// This serial number, exactly.
+    pub serial: Option<String>,
+    /// Triggered at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Triggered before this moment.
+    pub until: Option<Timestamp>,
+    /// This verdict.
+    pub verdict: Option<RecordVerdict>,
+    /// No more than this; `None` is 100 for a search, and no limit for a count or an export.
+    pub limit: Option<usize>,
+}
+
+impl Query {
+    /// Everything of one part.
+    pub fn of_part(part: PartId) -> Self {
+        Self { part: Some(part), ..Self::default() }
+    }
+
+    /// `WHERE …` with `?` for each value. Index lookups all.
+    fn filter(&self) -> (String, Vec<Box<dyn ToSql>>) {
+        let mut filter = ("WHERE true".to_owned(), Vec::<Box<dyn ToSql>>::new());
+        let mut and = |condition: &str, value: Option<Box<dyn ToSql>>| {
+            if let Some(value) = value {
+                filter.0 += condition;
+                filter.1.push(value);
+            }
+        };
+        and(" AND part_id = ?", self.part.map(|part| Box::new(part.get()) as _));
+        and(" AND serial = ?", self.serial.clone().map(|serial| Box::new(serial) as _));
+        and(" AND triggered_us >= ?", self.from.map(|from| Box::new(ceil_us(from)) as _));
+        and(" AND triggered_us < ?", self.until.map(|until| Box::new(ceil_us(until)) as _));
+        and(" AND verdict = ?", self.verdict.map(|verdict| Box::new(verdict.as_str()) as _));
+        filter
+    }
+}
+
+/// The first whole µs not before `at`.
+fn ceil_us(at: Timestamp) -> i64 {
+    at.as_microsecond() + i64::from(at.subsec_nanosecond().rem_euclid(1000) != 0 && at.as_nanosecond() > 0)
+}
+
+/// Reads the ledger while the station writes it. Opens its connection with the first question; each clone has its own.
+///
+/// Questions take from microseconds to, for a count over millions, a second: ask them away from the hot path.
+#[derive(Debug)]
+pub struct Reader {
+    folder: PathBuf,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Clone for Reader {
+    fn clone(&self) -> Self {
+        Self::new(&self.folder)
+    }
+}
+
+impl Reader {
+    /// Of the ledger in `folder`, whether a station is running on it or not. It need not exist yet.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), connection: Mutex::new(None) }
+    }
+
+    /// Records, newest first: by trigger time, or for one part or serial number by the order of answering.
+    ///
+    /// # Errors
+    /// When there is no ledger, or it cannot be read.
+    pub fn find(&self, query: &Query) -> Result<Vec<Record>, LedgerError> {
+        let (filter, values) = query.filter();
+        let order = match (&query.part, &query.serial) {
+            (None, None) => "triggered_us DESC, id DESC",
+            _ => "id DESC", // a PLC that uses an id again may have had its clock set back
+        };
+        let limit = query.limit.unwrap_or(FIND);
+        let sql =
+            format!("SELECT id, triggered_us, json FROM records {filter} ORDER BY {order} LIMIT {limit}");
+        let found = self.ask(|connection| rows(connection, &sql, &values))?;
+        found.into_iter().map(|row| self.read(row)).collect()
+    }
+
+    /// The newest record of a part.
+    ///
+    /// # Errors
+    /// As [`Reader::find`].
+    pub fn get(&self, part: PartId) -> Result<Option<Record>, LedgerError> {
+        let query = Query { limit: Some(1), ..Query::of_part(part) };
+        Ok(self.find(&query)?.pop())
+    }
+
+    /// How many records there are of what is asked for; `limit` does not count.
+    ///
+    /// # Errors
+    /// As [`Reader::find`].
+    pub fn count(&self, query: &Query) -> Result<u64, LedgerError> {
+        let (filter, values) = query.filter();
+        let sql = format!("SELECT count(*) FROM records {filter}");
+        let count: i64 = self.ask(|connection| {
+            connection.prepare_cached(&sql)?.query_row(rusqlite::params_from_iter(&values), |row| row.get(0))
+        })?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// The part answered last.
+    ///
+    /// # Errors
+    /// As [`Reader::find`].
+    pub fn last_part(&self) -> Result<Option<PartId>, LedgerError> {
+        let sql = "SELECT part_id FROM records ORDER BY id DESC LIMIT 1";
+        let found: Vec<u32> = self.ask(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })?;
+        Ok(found.first().and_then(|&id| PartId::new(id)))
+    }
+
+    /// Writes records as JSON lines, oldest first, and says how many. Records that come in meanwhile may be among them.
+    ///
+    /// # Errors
+    /// As [`Reader::find`], and when `to` takes no more.
+    pub fn export(&self, query: &Query, to: &mut dyn Write) -> Result<u64, LedgerError> {
+        let (filter, values) = query.filter();
+        let (mut written, mut after) = (0, (i64::MIN + 1, 0));
+        let limit = query.limit.map_or(u64::MAX, |limit| limit as u64);
+        while written < limit {
+            let (us, id) = after;
+            let chunk = (CHUNK as u64).min(limit - written);
+            let sql = format!(
+                "SELECT id, triggered_us, json FROM records {filter} AND (triggered_us, id) > ({us}, {id})
+                 ORDER BY triggered_us, id LIMIT {chunk}"
+            );
+            let found = self.ask(|connection| rows(connection, &sql, &values))?;
+            let Some(last) = found.last() else { break };
+            after = (last.triggered_us, last.id);
+            for row in found {
+                let record = self.read(row)?;
+                let mut line = serde_json::to_vec(&record).expect("it came out of JSON");
+                line.push(b'\n');
+                to.write_all(&line).map_err(|source| LedgerError::Export { written, source })?;
+                written += 1;
+            }
+        }
+        Ok(written)
+    }
+
+    /// The record in a row, with its pictures.
+    fn read(&self, row: Row) -> Result<Record, LedgerError> {
+        let mut record: Record = serde_json::from_str(&row.json)
+            .map_err(|source| LedgerError::Unreadable { row: row.id, source })?;
+        let entries = self.ask(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT camera, kind, path, sha256, missing FROM pictures
+                 WHERE part_id = ?1 AND triggered_us = ?2 ORDER BY id",
+            )?;
+            let entries = statement.query_map(params![record.part_id.get(), row.triggered_us], |row| {
+                let (camera, kind) = (row.get::<_, String>(0)?, row.get(1)?);
+                Ok((camera, kind, row.get(2)?, row.get(3)?, row.get(4)?))
+            })?;
+            entries.collect::<rusqlite::Result<Vec<(String, String, Option<String>, Option<String>, Option<String>)>>>()
+        })?;
+        for (camera, kind, path, sha256, missing) in entries {
+            let camera = camera.into();
+            match (path, sha256) {
+                (Some(path), Some(sha256)) => record.pictures.push(Picture { camera, kind, path, sha256 }),
+                _ => {
+                    let why = missing.unwrap_or_default();
+                    record.pictures_missing.push(MissingPicture { camera, kind, why });
+                }
+            }
+        }
+        Ok(record)
+    }
+
+    /// Asks the connection, opening it first if need be. One that failed is dropped, so that the next question finds
+    /// a database that came back, or was replaced.
+    fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
+        let mut slot: MutexGuard<'_, Option<Connection>> =
+            self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match slot.take() {
+            Some(connection) => connection,
+            None => schema::open_reading(&self.folder)?,
+        };
+        let answer = question(&connection);
+        if answer.is_ok() {
+            *slot = Some(connection);
+        }
+        answer.map_err(|source| schema::told(&schema::path(&self.folder), "read", source))
+    }
+}
+
+/// A row of table `records`, as far as it is needed.
+struct Row {
+    id: i64,
+    triggered_us: i64,
+    json: String,
+}
+
+fn rows(connection: &Connection, sql: &str, values: &[Box<dyn ToSql>]) -> rusqlite::Result<Vec<Row>> {
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map(rusqlite::params_from_iter(values), |row| {
+        Ok(Row { id: row.get(0)?, triggered_us: row.get(1)?, json: row.get(2)? })
+    })?;
+    rows.collect()
+}

@@ -1,0 +1,70 @@
+//! What the ledger did so far, for metrics: read without asking the database.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// Counts since the ledger was opened, and how things stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LedgerStats {
+    /// Records in the database.
+    pub committed: u64,
+    /// Records handed back because the queue was full or closed.
+    pub refused: u64,
+    /// Records accepted and yet not written: the database would not have them, or the disk failed until the close.
+    /// Each is named in the log.
+    pub lost: u64,
+    /// Failed attempts to write; a disk that is full for a minute makes many, and may lose nothing.
+    pub write_errors: u64,
+    /// True from a failed attempt to the next that works, and after the `ledger` thread died.
+    pub failing: bool,
+    /// Records waiting in the queue (at most 1024), those of the running commit not counted.
+    pub queue_depth: u64,
+    /// How long the last commit took, in µs.
+    pub last_commit_us: u64,
+    /// Part ids given out whose reservation was not yet on disk: after a kill they could be given again.
+    pub numbers_unreserved: u64,
+    /// Pictures on disk.
+    pub pictures_written: u64,
+    /// Pictures handed back because the queue was full or closed.
+    pub pictures_dropped: u64,
+    /// Pictures accepted and yet not kept: encoding or writing failed. Each is named in the log.
+    pub pictures_failed: u64,
+    /// Pictures waiting in the queue (at most 4).
+    pub pictures_queue_depth: u64,
+}
+
+/// The same, as the threads count it.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) committed: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) lost: AtomicU64,
+    pub(crate) write_errors: AtomicU64,
+    pub(crate) failing: AtomicBool,
+    pub(crate) last_commit_us: AtomicU64,
+    pub(crate) pictures_written: AtomicU64,
+    pub(crate) pictures_dropped: AtomicU64,
+    pub(crate) pictures_failed: AtomicU64,
+}
+
+impl Counters {
+    /// Without the queue depths and numbers, which others know.
+    pub(crate) fn snapshot(&self) -> LedgerStats {
+        LedgerStats {
+            committed: self.committed.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            lost: self.lost.load(Relaxed),
+            write_errors: self.write_errors.load(Relaxed),
+            failing: self.failing.load(Relaxed),
+            last_commit_us: self.last_commit_us.load(Relaxed),
+            pictures_written: self.pictures_written.load(Relaxed),
+            pictures_dropped: self.pictures_dropped.load(Relaxed),
+            pictures_failed: self.pictures_failed.load(Relaxed),
+            ..LedgerStats::default()
+        }
+    }
+}
+
+/// One more.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
