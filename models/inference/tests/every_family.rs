@@ -9,8 +9,10 @@
 mod given;
 
 use given::{drawn, model, plain};
-use plumb_inference::{Model, ModelError};
+use plumb_inference::{Card, Model, ModelError};
 use plumb_inspection::{Affine, Finding, Findings, Placement, PointPx, RectPx, Tensor, Values};
+use std::error::Error;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const BLACK: [f32; 3] = [0.0; 3];
@@ -29,18 +31,23 @@ fn seen(findings: &[Finding]) -> Vec<(&str, f32, [f32; 4])> {
         .collect()
 }
 
-/// All models of this folder that are to be accepted.
+/// All models of this folder that are to be accepted, and those of the zoo.
 fn every_model() -> Vec<Model> {
-    let mut names: Vec<String> = std::fs::read_dir(given::models())
+    let mut cards: Vec<PathBuf> = std::fs::read_dir(given::models())
         .unwrap()
-        .filter_map(|entry| {
-            Some(entry.unwrap().path().file_name()?.to_str()?.strip_suffix(".toml")?.to_owned())
-        })
-        .filter(|name| !name.starts_with("refused-"))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .filter(|path| !path.file_name().unwrap().to_string_lossy().starts_with("refused-"))
         .collect();
-    names.sort();
-    assert!(names.len() >= 11, "{names:?}");
-    names.iter().map(|name| model(name)).collect()
+    assert!(cards.len() >= 12, "{cards:?}");
+    let zoo = given::models().join("../../../zoo");
+    cards.extend(
+        std::fs::read_dir(zoo).into_iter().flatten().map(|entry| entry.unwrap().path().join("card.toml")),
+    );
+    cards.retain(|card| card.is_file());
+    cards.sort();
+    let load = |path: &PathBuf| given::load(&Card::read(path)?).map_err(Box::<dyn Error>::from);
+    cards.iter().map(|path| load(path).unwrap_or_else(|error| panic!("{error}"))).collect()
 }
 
 #[test]
