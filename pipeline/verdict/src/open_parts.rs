@@ -217,8 +217,6 @@ impl<V> OpenParts<V> {
             open.see(&camera, view, &mut self.counts);
         } else if self.gone.iter().any(|gone| gone.part == part) {
             self.counts.strays += 1;
-        } else if self.early.iter().any(|early| early.part == part && early.brings(&camera)) {
-            self.counts.duplicates += 1;
         } else {
             self.keep(Early { part, came: now, news: News::Seen(camera, view) });
         }
@@ -381,12 +379,6 @@ struct Early<V> {
 enum News<V> {
     Seen(CameraId, V),
     Lost(Option<CameraId>, Cause),
-}
-
-impl<V> Early<V> {
-    fn brings(&self, camera: &CameraId) -> bool {
-        matches!(&self.news, News::Seen(seen_by, _) if seen_by == camera)
-    }
 }
 
 /// A part that was answered.
