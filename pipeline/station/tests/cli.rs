@@ -55,7 +55,7 @@ fn check_ends_with_3_and_the_place_when_the_config_is_wrong() {
     assert_eq!(code(&output), 3);
     let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((&document["schema"], &document["ok"]), (&Value::from("plumb.check/1"), &Value::from(false)));
-    assert_eq!(document["problems"][0]["line"], 11);
+    assert_eq!(document["problems"][1]["line"], 11);
 }
 
 #[test]

@@ -70,6 +70,7 @@ async fn front(State(watchman): Shared) -> Html<String> {
 }
 
 async fn metrics(State(watchman): Shared) -> impl IntoResponse {
+    watchman.metrics.set_state(watchman.health.condition().state);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], watchman.metrics.render())
 }
 

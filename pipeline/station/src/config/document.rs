@@ -85,17 +85,24 @@ impl Document {
     pub(super) fn refuse_unknown_sections(&self, known: &[&str], problems: &mut Problems) {
         for key in self.root.as_table().into_iter().flatten().map(|(key, _)| key) {
             if !known.contains(&key.as_str()) {
-                let problem = self.problem(&[key], format!("there is no section \"{key}\""));
+                let problem = self.problem_at(&[key.clone()], true, format!("there is no section \"{key}\""));
                 problems.push(problem.hint(suggest(key, known.iter().copied())));
             }
         }
     }
 
-    /// Reads the value at `route`. An absent one is read as an empty table, so that defaults apply and what has none
-    /// is named. Every problem in it goes to `problems`.
+    /// Reads the value at `route`; an absent one is read as an empty table if all its keys have defaults. Every problem
+    /// in it goes to `problems`.
     pub(super) fn take<T: DeserializeOwned>(&self, route: &[&str], problems: &mut Problems) -> Option<T> {
         let route = owned(route);
-        let mut value = self.value(&route).cloned().unwrap_or_else(|| Value::Table(toml::Table::new()));
+        let Some(mut value) = self.value(&route).cloned() else {
+            let by_default = T::deserialize(Value::Table(toml::Table::new())).ok();
+            if by_default.is_none() {
+                let says = format!("there is no section [{}]", route.join("."));
+                problems.push(self.problem_at_byte(0, says));
+            }
+            return by_default;
+        };
         let mut clean = true;
         let mut removed: Vec<String> = Vec::new();
         for _ in 0..100 {
@@ -105,14 +112,12 @@ impl Document {
             };
             clean = false;
             if let Some(field) = missing_field(&error) {
-                let known = removed.iter().any(|key| key == field);
-                if !known {
-                    problems.push(self.missing(&route, field));
+                let filled = filled_in::<T>(&value, field, &error);
+                let table = filled.as_ref().map_or(&[][..], |(table, _)| table);
+                if removed.iter().all(|key| key != field) {
+                    problems.push(self.missing(&[&route, table].concat(), field));
                 }
-                match filled_in::<T>(&value, field, &error) {
-                    Some(next) => value = next,
-                    None => return None,
-                }
+                value = filled?.1;
                 continue;
             }
             let Some(culprit) = culprit::<T>(&value, &error) else {
@@ -222,26 +227,22 @@ fn child<'v>(value: &'v Value, step: &str) -> Option<&'v Value> {
     }
 }
 
+fn child_mut<'v>(value: &'v mut Value, step: &str) -> Option<&'v mut Value> {
+    match value {
+        Value::Table(table) => table.get_mut(step),
+        Value::Array(array) => array.get_mut(step.parse::<usize>().ok()?),
+        _ => None,
+    }
+}
+
 fn remove(value: &mut Value, route: &[String]) {
     let Some((last, parents)) = route.split_last() else { return };
-    let mut at = value;
-    for step in parents {
-        let next = match at {
-            Value::Table(table) => table.get_mut(step),
-            Value::Array(array) => step.parse::<usize>().ok().and_then(|index| array.get_mut(index)),
-            _ => None,
-        };
-        let Some(next) = next else { return };
-        at = next;
-    }
-    match at {
-        Value::Table(table) => {
+    match parents.iter().try_fold(value, |at, step| child_mut(at, step)) {
+        Some(Value::Table(table)) => {
             table.remove(last);
         }
-        Value::Array(array) => {
-            if let Ok(index) = last.parse::<usize>()
-                && index < array.len()
-            {
+        Some(Value::Array(array)) => {
+            if let Some(index) = last.parse::<usize>().ok().filter(|&index| index < array.len()) {
                 array.remove(index);
             }
         }
@@ -251,7 +252,8 @@ fn remove(value: &mut Value, route: &[String]) {
 
 /// The entry without which `error` is no longer the complaint; the deepest one, so that an inner key is named.
 fn culprit<T: DeserializeOwned>(value: &Value, error: &str) -> Option<Route> {
-    let changes = |route: &Route| {
+    let unknown = error.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    let is_culprit = |route: &Route| {
         let mut without = value.clone();
         remove(&mut without, route);
         match T::deserialize(without) {
@@ -260,13 +262,24 @@ fn culprit<T: DeserializeOwned>(value: &Value, error: &str) -> Option<Route> {
         }
     };
     let mut found: Option<Route> = None;
-    let mut level: Vec<Route> = keys_of(value).into_iter().map(|key| vec![key]).collect();
-    while let Some(route) = level.iter().find(|route| changes(route)).cloned() {
-        let inner = route.iter().try_fold(value, |at, step| child(at, step));
-        level = inner.map(keys_of).unwrap_or_default().into_iter().map(|key| [&route[..], &[key]].concat()).collect();
+    let mut level = below(value, &[]);
+    loop {
+        // A key that has no place here is known by its name. Else the tag `kind` comes last: without it every
+        // complaint about its table changes.
+        level.sort_by_key(|route| route.last().is_some_and(|key| key == "kind"));
+        let is_named = |route: &&Route| unknown.is_some() && route.last().map(String::as_str) == unknown;
+        let named = level.iter().find(|route| is_named(route) && is_culprit(route));
+        let next = named.cloned().or_else(|| level.iter().find(|route| is_culprit(route)).cloned());
+        let Some(route) = next else { return found };
+        level = below(value, &route);
         found = Some(route);
     }
-    found
+}
+
+/// The routes of the entries of the value at `route`.
+fn below(value: &Value, route: &[String]) -> Vec<Route> {
+    let inner = route.iter().try_fold(value, |at, step| child(at, step));
+    inner.map(keys_of).unwrap_or_default().into_iter().map(|key| [route, &[key]].concat()).collect()
 }
 
 fn keys_of(value: &Value) -> Vec<String> {
@@ -277,8 +290,9 @@ fn keys_of(value: &Value) -> Vec<String> {
     }
 }
 
-/// `value` with something plausible for `field`, so that reading goes on to the next problem.
-fn filled_in<T: DeserializeOwned>(value: &Value, field: &str, error: &str) -> Option<Value> {
+/// The table that lacks `field`, and `value` with something plausible there, so that reading goes on to the next
+/// problem.
+fn filled_in<T: DeserializeOwned>(value: &Value, field: &str, error: &str) -> Option<(Route, Value)> {
     let stand_ins = [
         Value::String("0".into()),
         Value::Integer(1),
@@ -289,18 +303,40 @@ fn filled_in<T: DeserializeOwned>(value: &Value, field: &str, error: &str) -> Op
         Value::Array(vec![]),
         Value::Table(toml::Table::new()),
     ];
-    stand_ins.into_iter().find_map(|stand_in| {
-        let mut next = value.clone();
-        next.as_table_mut()?.insert(field.to_owned(), stand_in);
-        let fits = match T::deserialize(next.clone()) {
-            Ok(_) => true,
-            Err(other) => {
-                let other = other.message().trim().to_owned();
-                other != error && culprit::<T>(&next, &other).is_none_or(|route| route.last().is_none_or(|key| key != field))
-            }
-        };
-        fits.then_some(next)
+    tables_of(value).into_iter().find_map(|table| {
+        stand_ins.iter().find_map(|stand_in| {
+            let mut next = value.clone();
+            insert(&mut next, &table, field, stand_in.clone())?;
+            let fits = match T::deserialize(next.clone()) {
+                Ok(_) => true,
+                Err(other) => {
+                    let other = other.message().trim().to_owned();
+                    let blames_it = culprit::<T>(&next, &other)
+                        .is_some_and(|route| route.starts_with(&table) && route.get(table.len()).is_some_and(|key| key == field));
+                    other != error && (missing_field(&other).is_some() || !blames_it)
+                }
+            };
+            fits.then_some((table.clone(), next))
+        })
     })
+}
+
+/// The routes of `value` and every table in it, outermost first.
+fn tables_of(value: &Value) -> Vec<Route> {
+    let mut tables: Vec<Route> = Vec::new();
+    let mut level: Vec<Route> = vec![Vec::new()];
+    while !level.is_empty() {
+        let is_table = |route: &Route| route.iter().try_fold(value, |at, step| child(at, step)).is_some_and(Value::is_table);
+        tables.extend(level.iter().filter(|route| is_table(route)).cloned());
+        level = level.iter().flat_map(|route| below(value, route)).collect();
+    }
+    tables
+}
+
+fn insert(value: &mut Value, table: &[String], key: &str, entry: Value) -> Option<()> {
+    let at = table.iter().try_fold(value, |at, step| child_mut(at, step))?;
+    at.as_table_mut()?.insert(key.to_owned(), entry);
+    Some(())
 }
 
 fn missing_field(error: &str) -> Option<&str> {
@@ -360,7 +396,7 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "station.toml:1:3  [camera] lacks the key \"width\"",
+                "station.toml:1:1  [camera] lacks the key \"width\"",
                 "station.toml:2:6  id: invalid type: integer `7`, expected a string",
                 "station.toml:3:1  there is no key \"wdith\" here\n    hint: did you mean \"width\"?",
                 "station.toml:6:7  url: invalid type: integer `3`, expected a string",

@@ -152,8 +152,18 @@ impl Reader<'_> {
         let trigger: Option<TriggerSection> = document.take(&["trigger"], self.problems);
         let infer = self.optional(&document, "infer").unwrap_or_default();
         let ledger: LedgerConfig = self.optional(&document, "ledger").unwrap_or_default();
+        for (key, says) in ledger.problems() {
+            let route: Vec<&str> = ["ledger"].into_iter().chain(key.split('.')).collect();
+            self.problems.push(document.problem(&route, format!("{key} {says}")));
+        }
         let plc = self.optional(&document, "plc").unwrap_or(PlcConfig::None);
+        if let PlcConfig::ModbusTcp(modbus) = &plc {
+            modbus.problems().into_iter().for_each(|says| self.problems.push(document.problem(&["plc"], says)));
+        }
         let line: Option<LineConfig> = self.optional(&document, "line");
+        for problem in line.iter().flat_map(LineConfig::problems) {
+            self.problems.push(document.problem(&["line", problem.field], problem.to_string()));
+        }
         let cameras = self.cameras(&document, &folder, line.is_some());
         if let Some(trigger) = &trigger {
             self.check_trigger(&document, trigger, &cameras, &plc);
@@ -421,6 +431,7 @@ impl Reader<'_> {
             return None;
         }
         let mut rules = Vec::new();
+        let before = self.problems.len();
         for index in (0..count).map(|index| index.to_string()) {
             let Some(rule) = document.take::<RuleConfig>(&["rule", &index], self.problems) else { continue };
             if regions_are_whole {
@@ -436,8 +447,10 @@ impl Reader<'_> {
                 model: self.cards[region.card].name.clone(),
             })
             .collect();
-        let judge = Judge::new(rules).and_then(|judge| if regions_are_whole { judge.owing(&looks) } else { Ok(judge) });
-        match judge {
+        if !regions_are_whole || self.problems.len() > before {
+            return None; // what the rules say together would only repeat what was told already
+        }
+        match Judge::new(rules).and_then(|judge| judge.owing(&looks)) {
             Ok(judge) => Some(judge),
             Err(errors) => {
                 for error in errors {
