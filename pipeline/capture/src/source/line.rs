@@ -1,0 +1,93 @@
+//! The camera over the built-in line: every trigger is an exposure.
+
+use super::{Open, SoftwareTrigger, Stream};
+use crate::{error::CaptureError, event::Failure, feed::Feed, stream_thread::StreamThread};
+use crossbeam_channel::{Sender, TrySendError, bounded, select};
+use plumb_inspection::{CameraId, Image, Stamp};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Nothing to say: the line is handed over at the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineSourceConfig {}
+
+/// What a simulated line must offer to be looked at.
+pub trait LineCamera: Send + Sync {
+    /// Takes a picture of what is under the camera now. Called on thread `stream-<camera>`; may take as long as
+    /// rendering takes.
+    fn expose(&self) -> LineExposure;
+}
+
+/// One picture of the line.
+#[derive(Clone, Debug)]
+pub struct LineExposure {
+    /// The picture.
+    pub image: Image,
+    /// The camera's counter: the next exposure has the next number, unless a picture was lost.
+    pub frame_id: u64,
+}
+
+pub(super) struct Line {
+    camera: CameraId,
+    line: Arc<dyn LineCamera>,
+}
+
+impl Line {
+    pub(super) fn prepare(
+        camera: &CameraId,
+        line: Option<Arc<dyn LineCamera>>,
+    ) -> Result<Self, CaptureError> {
+        let line = line.ok_or_else(|| CaptureError::NoLine { camera: camera.clone() })?;
+        Ok(Self { camera: camera.clone(), line })
+    }
+}
+
+/// Exposures ordered and not yet taken. More means that rendering cannot follow the belt, and the trigger says so.
+const ORDERS: usize = 8;
+
+impl Open for Line {
+    fn camera(&self) -> &CameraId {
+        &self.camera
+    }
+
+    fn open(&mut self, feed: Feed) -> Result<Box<dyn Stream>, Failure> {
+        let line = self.line.clone();
+        let (order, orders) = bounded(ORDERS);
+        let thread = StreamThread::spawn(feed, move |feed, stopped| {
+            loop {
+                select! {
+                    recv(stopped) -> _ => return,
+                    recv(orders) -> order => if order.is_err() { return },
+                }
+                let LineExposure { image, frame_id } = line.expose();
+                if !feed.frame(image, Some(frame_id), Stamp::now()) {
+                    return;
+                }
+            }
+        })?;
+        Ok(Box::new(LineStream { shutter: Arc::new(Shutter(order)), _thread: thread }))
+    }
+}
+
+struct LineStream {
+    shutter: Arc<Shutter>,
+    _thread: StreamThread,
+}
+
+impl Stream for LineStream {
+    fn trigger(&self) -> Option<Arc<dyn SoftwareTrigger>> {
+        Some(self.shutter.clone())
+    }
+}
+
+struct Shutter(Sender<()>);
+
+impl SoftwareTrigger for Shutter {
+    fn trigger(&self) -> Result<(), String> {
+        self.0.try_send(()).map_err(|error| match error {
+            TrySendError::Full(()) => format!("{ORDERS} exposures are still waiting to be taken"),
+            TrySendError::Disconnected(()) => "it is stopping".into(),
+        })
+    }
+}
