@@ -6,9 +6,11 @@
 
 use crate::{
     config::{self, Plan},
+    hot_path::Examiner,
     station::{StartError, Station, Wiring},
 };
 use plumb_capture::{LineCamera, LineExposure};
+use plumb_inference::Runtime;
 use plumb_inspection::PartId;
 use plumb_ledger::{Reader, Record, RecordVerdict};
 use plumb_line::{Line, LineConfig, LineError, Product};
@@ -19,11 +21,11 @@ use plumb_plc::{
 use serde::Serialize;
 use serde_json::json;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock, mpsc},
+    sync::{Arc, Mutex, OnceLock, PoisonError, mpsc},
     time::{Duration, Instant},
 };
 
@@ -90,30 +92,57 @@ pub enum DemoError {
     },
 }
 
-/// The belt, once it runs. The station is started before it, so that the belt can run as fast as the models allow.
+/// The belt, once it runs: it starts when the station is ready for its first part.
 #[derive(Clone, Default)]
-struct Belt(Arc<OnceLock<Line>>);
+struct Belt(Arc<Wires>);
+
+#[derive(Default)]
+struct Wires {
+    line: OnceLock<Line>,
+    /// The latest parts at the photo-eye: the encoder count by which PLC and station know them, and which they are.
+    at_eye: Mutex<VecDeque<(u32, u64)>>,
+}
+
+impl Belt {
+    /// Which part passed the photo-eye at this encoder count.
+    fn part_at(&self, encoder: u32) -> Option<u64> {
+        let at_eye = self.0.at_eye.lock().unwrap_or_else(PoisonError::into_inner);
+        at_eye.iter().rev().find(|(at, _)| *at == encoder).map(|(_, index)| *index)
+    }
+
+    fn line(&self) -> &Line {
+        self.0.line.wait()
+    }
+}
 
 impl LineCamera for Belt {
     fn expose(&self) -> LineExposure {
-        // Nobody triggers before the belt runs: the PLC has seen no part.
-        exposure(self.0.wait())
+        exposure(self.line()) // nobody triggers before the belt runs: the PLC has seen no part
     }
 }
+
+/// Parts whose place is remembered: more than fit between photo-eye, gate and the record that is written last.
+const REMEMBERED: usize = 4096;
 
 /// The PLC's terminals.
 impl LineWiring for Belt {
     fn inputs(&mut self, now: Instant) -> LineInputs {
-        let Some(line) = self.0.get() else { return LineInputs::default() };
+        let Some(line) = self.0.line.get() else { return LineInputs::default() };
         line.advance(now);
-        let edges = line.photo_eye_edges(now).iter().map(|edge| edge.encoder).collect();
+        let edges = line.photo_eye_edges(now);
+        let mut at_eye = self.0.at_eye.lock().unwrap_or_else(PoisonError::into_inner);
+        at_eye.extend(edges.iter().map(|edge| (edge.encoder, edge.index)));
+        let forgotten = at_eye.len().saturating_sub(REMEMBERED);
+        at_eye.drain(..forgotten);
+        let edges = edges.iter().map(|edge| edge.encoder).collect();
         LineInputs { encoder: line.encoder(now), photo_eye_edges: edges, line_running: true }
     }
 
     fn outputs(&mut self, now: Instant, out: &ScanOut) {
-        let Some(line) = self.0.get() else { return };
         for decision in &out.decisions {
-            line.set_gate(decision.edge_index, decision.release, now);
+            if let Some(index) = self.part_at(decision.encoder) {
+                self.line().set_gate(index, decision.release, now);
+            }
         }
     }
 }
@@ -126,7 +155,6 @@ pub struct Demo {
     plc: SimulatedPlc,
     belt: Belt,
     records: mpsc::Receiver<Record>,
-    first_part: PartId,
     seen: Seen,
 }
 
@@ -145,40 +173,49 @@ impl Demo {
             let doing = doing.to_owned();
             move |source| DemoError::Io { doing, source }
         };
-        let first_part = first_part(&plan);
         let belt = Belt::default();
-        let mut line = LineConfig { product: wish.product, seed: wish.seed, parts: wish.parts, ..LineConfig::default() };
-        if let Some(configured) = plan.line.take() {
-            line = LineConfig { product: wish.product, seed: wish.seed, parts: wish.parts, ..configured };
-        }
-        let per_minute = wish.parts_per_minute;
-        let gate_mm = |ppm: f64| line.pitch_mm * ppm / 60.0 * TIME_TO_GATE.as_secs_f64();
-        // The PLC is switched on before the belt's speed is known; a gate further than it needs to be decides later.
-        let mut program = PlcProgramConfig::new((gate_mm(per_minute.unwrap_or(MOST_PER_MINUTE)) / line.mm_per_count) as u32);
-        program.announce_counts = program.gate_counts / 4;
-        program.first_part = first_part;
-        let plc = SimulatedPlcConfig::new(Role::Server, "127.0.0.1:0", program.clone());
+        let mut line = plan.line.take().unwrap_or_default();
+        (line.product, line.seed, line.parts) = (wish.product, wish.seed, wish.parts);
+        line.parts_per_minute = match wish.parts_per_minute {
+            Some(wanted) => wanted,
+            None => sustained(&plan)?,
+        };
+        let speed_mm_s = line.speed_mm_s();
+        line.gate_mm = speed_mm_s * TIME_TO_GATE.as_secs_f64();
+        line.camera_mm = speed_mm_s * TRIGGER_DELAY.as_secs_f64();
+        let counts = |mm: f64| (mm / line.mm_per_count) as u32;
+        let mut program = PlcProgramConfig::new(counts(line.gate_mm));
+        program.announce_counts = counts(IN_VIEW_MM);
+        program.first_part = first_part(&plan);
+        let mut plc = SimulatedPlcConfig::new(Role::Server, "127.0.0.1:0", program);
+        plc.scan = SCAN;
         let plc = SimulatedPlc::start(plc, belt.clone()).map_err(io("the demo's PLC cannot listen"))?;
         if let (PlcConfig::ModbusTcp(modbus), Some(address)) = (&mut plan.plc, plc.local_addr()) {
             modbus.address = address.to_string();
+        }
+        for camera in &mut plan.cameras {
+            // A picture taken later would show the part's neighbour.
+            camera.frame_wait = Duration::from_secs_f64(IN_VIEW_MM / speed_mm_s);
         }
         plan.station.listen = wish.listen;
         let (tap, records) = mpsc::channel();
         let tap: crate::background::Tap = Box::new(move |record: &Record| drop(tap.send(record.clone())));
         let camera: Arc<dyn LineCamera> = Arc::new(belt.clone());
         let station = Station::start(plan, Wiring { line: Some(camera), tap: Some(tap), replay: false })?;
-        line.parts_per_minute = per_minute.unwrap_or_else(|| sustained(&station));
-        line.gate_mm = f64::from(program.gate_counts) * line.mm_per_count;
-        line.camera_mm = line.speed_mm_s() * TRIGGER_DELAY.as_secs_f64();
         let parts_per_minute = line.parts_per_minute;
         let line = Line::new(line, Instant::now() + Duration::from_millis(500))?;
-        let _ = belt.0.set(line); // the only place that sets it
-        Ok(Self { parts_per_minute, station, plc, belt, records, first_part, seen: Seen::default() })
+        let _ = belt.0.line.set(line); // nobody else sets it
+        Ok(Self { parts_per_minute, station, plc, belt, records, seen: Seen::default() })
     }
 
     /// Where `/metrics` is.
     pub fn address(&self) -> Option<SocketAddr> {
         self.station.address
+    }
+
+    /// The line's PLC, to break and to mend.
+    pub fn plc(&self) -> &SimulatedPlc {
+        &self.plc
     }
 
     /// The station.
@@ -245,7 +282,7 @@ impl Demo {
     }
 
     fn line(&self) -> &Line {
-        self.belt.0.get().expect("start set it")
+        self.belt.line()
     }
 
     fn note(&mut self, record: &Record) {
@@ -256,12 +293,9 @@ impl Demo {
         };
         *self.seen.verdicts.entry(word).or_default() += 1;
         self.seen.latencies_us.push(record.timings_us.total.unwrap_or(0));
-        let index = u64::from(record.part_id.get().wrapping_sub(self.first_part.get()));
-        for view in &record.views {
-            if self.line().exposed(view.frame_seq) != Some(index) {
-                self.seen.misrouted += 1;
-            }
-        }
+        let part = record.encoder.and_then(|encoder| self.belt.part_at(encoder));
+        let of_another = |frame_seq| self.line().exposed(frame_seq) != part;
+        self.seen.misrouted += record.views.iter().filter(|view| of_another(view.frame_seq)).count() as u64;
     }
 }
 
@@ -332,15 +366,25 @@ impl Summary {
     }
 }
 
-/// More than the handshake of the built-in PLC carries.
-const MOST_PER_MINUTE: f64 = 3000.0;
-/// From the photo-eye's edge to the exposure: two scans of the PLC and an exchange.
-const TRIGGER_DELAY: Duration = Duration::from_millis(5);
+/// At 2.4 m/s a millisecond more or less between photo-eye and exposure is 16 px; faster belts need a trigger by wire.
+const MOST_PER_MINUTE: f64 = 2400.0;
+/// The PLC's cycle.
+const SCAN: Duration = Duration::from_millis(1);
+/// From the photo-eye's edge to the exposure: half a scan, half a cycle of the link, and the way to the camera.
+const TRIGGER_DELAY: Duration = Duration::from_micros(1500);
+
+/// A part is announced and exposed within so much belt, or it is rejected unseen: half a pitch further on, the
+/// picture would show its neighbour.
+const IN_VIEW_MM: f64 = 14.0;
 
 /// What this machine sustains: half its time for the models, the other half for drawing the line and everything else.
-fn sustained(station: &Station) -> f64 {
-    let models: f64 = station.models().iter().map(|model| model.warm_up.as_secs_f64()).sum();
-    (60.0 / (2.0 * models + 0.010)).clamp(60.0, MOST_PER_MINUTE).round()
+fn sustained(plan: &Plan) -> Result<f64, StartError> {
+    let error = |error: &dyn std::fmt::Display| StartError::Model(error.to_string());
+    let runtime = Runtime::load(plan.infer.library.as_deref()).map_err(|e| error(&e))?;
+    let mut examiner = Examiner::load(plan, &runtime).map_err(|e| error(&e))?;
+    let medians = examiner.warm_up(9).map_err(|e| error(&e))?;
+    let models: f64 = medians.iter().map(Duration::as_secs_f64).sum();
+    Ok((60.0 / (2.0 * models + 0.010)).clamp(60.0, MOST_PER_MINUTE).round())
 }
 
 /// Where the ledger's numbers go on, so that a second demo in the same folder reuses none.

@@ -96,6 +96,13 @@ impl Seat {
         self.camera.as_ref().is_some_and(|camera| camera.frames_on_trigger())
     }
 
+    /// Takes out the parts whose frame would come too late by `now`: it would show what is under the camera by then.
+    fn overdue(&mut self, now: Instant) -> Vec<PartId> {
+        let wait = self.place.frame_wait;
+        let late = self.waiting.iter().take_while(|waiting| now > waiting.since + wait).count();
+        self.waiting.drain(..late).map(|waiting| waiting.part).collect()
+    }
+
     /// True if this frame belongs to an earlier trigger than the one that is waiting: its id lags behind the number
     /// of triggers sent. Without ids only time can tell.
     fn is_stale(&mut self, frame: &Frame) -> bool {
@@ -198,10 +205,7 @@ impl Desk {
             let recipe = inside.recipe;
             let Some(wanted) = self.recipes.get(&recipe) else { return false };
             for (id, seat) in &mut inside.cameras {
-                let wait = seat.place.frame_wait;
-                while let Some(late) = seat.waiting.pop_front_if(|waiting| now > waiting.since + wait) {
-                    given_up.push((late.part, id.clone()));
-                }
+                given_up.extend(seat.overdue(now).into_iter().map(|part| (part, id.clone())));
                 if wanted.cameras.contains(id) {
                     let owes = seat.exposes_on_trigger() && !seat.waiting.is_empty();
                     ready &= seat.up && !owes && !seat.place.outbox.is_full();
@@ -274,6 +278,10 @@ impl Desk {
             }
             _ => {}
         }
+        let late = self.seat(camera, |seat| seat.overdue(frame.at.mono)).unwrap_or_default();
+        for part in late {
+            self.lost(part, Some(camera), Cause::FrameLost);
+        }
         let waiting = self.seat(camera, |seat| {
             let stale = seat.is_stale(&frame);
             let free_running = !seat.exposes_on_trigger();
@@ -287,7 +295,10 @@ impl Desk {
                     self.exposed();
                 }
             }
-            Some((None, false)) => self.metrics.dropped(camera, Dropped::Stale, 1),
+            Some((None, false)) => {
+                self.metrics.dropped(camera, Dropped::Stale, 1);
+                self.exposed();
+            }
             _ => {} // a free-running camera between two parts
         }
     }
