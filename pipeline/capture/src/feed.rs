@@ -165,13 +165,15 @@ impl Feed {
         }
     }
 
-    /// One picture was damaged and thrown away. `id` is its camera frame id, so that it is not also counted as lost.
+    /// One picture was damaged and thrown away. `id` is its camera frame id, so that it is not also counted as lost;
+    /// unknown, it is taken for the next.
     pub(crate) fn corrupt(&self, id: Option<u64>, says: impl Into<String>) {
         let Some(mut inner) = self.heard() else { return };
         self.outlet.corrupt_since.fetch_add(1, Relaxed);
-        let count = id.map_or(0, |id| inner.ids.missing_before(id));
-        if count > 0 {
-            (inner.sink)(CameraEvent::FramesLost { count });
+        match id.map(|id| inner.ids.missing_before(id)) {
+            None => inner.ids.one_without_number(),
+            Some(0) => {}
+            Some(count) => (inner.sink)(CameraEvent::FramesLost { count }),
         }
         (inner.sink)(CameraEvent::Corrupt { says: says.into() });
     }

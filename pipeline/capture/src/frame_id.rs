@@ -21,6 +21,15 @@ impl FrameIds {
         let across_wrap = (WRAP_16.saturating_sub(last) + id).saturating_sub(1);
         if last <= WRAP_16 && across_wrap <= LARGEST_LOSS { across_wrap } else { 0 }
     }
+
+    /// A frame came whose number is not known: it was the next one, and is not missing.
+    pub(crate) fn one_without_number(&mut self) {
+        self.last = match self.last {
+            Some(WRAP_16) => Some(1),
+            Some(last) => Some(last.wrapping_add(1)),
+            None => None,
+        };
+    }
 }
 
 #[cfg(test)]
@@ -45,5 +54,18 @@ mod tests {
             assert_eq!(ids.missing_before(last), 0);
             assert_eq!(ids.missing_before(id), missing, "{last} then {id}: {why}");
         }
+    }
+
+    #[test]
+    fn a_frame_that_lost_its_number_is_not_also_missing() {
+        for (last, next) in [(7, 9), (65_534, 1), (65_535, 2)] {
+            let mut ids = FrameIds::default();
+            ids.missing_before(last);
+            ids.one_without_number();
+            assert_eq!(ids.missing_before(next), 0, "{last}, one without number, {next}");
+        }
+        let mut fresh = FrameIds::default();
+        fresh.one_without_number();
+        assert_eq!(fresh.missing_before(9), 0);
     }
 }

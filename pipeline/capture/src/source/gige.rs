@@ -261,8 +261,16 @@ const LOOK_UP_US: u64 = 50_000;
 
 /// The streaming thread of a camera. Aravis has another, which takes in packets and must not wait for our sink.
 fn take_in(exposures: &Exposures, feed: &Feed, stopped: &Stopped) {
+    let mut starved = false;
     while stopped.try_recv() == Err(crossbeam_channel::TryRecvError::Empty) {
-        let Some(arrival) = exposures.next(LOOK_UP_US) else { continue };
+        let Some(arrival) = exposures.next(LOOK_UP_US) else {
+            if exposures.is_starved() && !std::mem::replace(&mut starved, true) {
+                tracing::error!(camera = %feed.camera(), "All of the camera's buffers are lent; its pictures are lost \
+                    until one comes back. Raise `buffers`, or find what keeps frames so long.");
+            }
+            continue;
+        };
+        starved = false;
         let at = Stamp::now();
         match picture(arrival) {
             Ok((image, id)) => {
@@ -279,8 +287,11 @@ type FrameId = Option<u64>;
 
 fn picture(arrival: Arrival) -> Result<(Image, FrameId), (FrameId, String)> {
     let Arrival { lent, frame_id, incomplete, code, width, height, padding } = arrival;
-    let id = Some(frame_id).filter(|&id| id != 0); // GigE Vision never uses 0
-    let bad = |says: String| (id, format!("frame {frame_id} {says}"));
+    let id = Some(frame_id).filter(|&id| id != 0); // no camera uses 0
+    let bad = |says: String| match id {
+        Some(number) => (id, format!("frame {number} {says}")),
+        None => (id, format!("a frame that lost its number {says}")),
+    };
     if let Some(why) = incomplete {
         return Err(bad(format!("arrived incomplete: {why}")));
     }

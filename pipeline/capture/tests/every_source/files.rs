@@ -177,6 +177,32 @@ fn a_cut_video_gives_what_is_left_of_it_and_ends() {
 }
 
 #[test]
+fn a_video_with_holes_in_it_loses_pictures_and_never_invents_any() {
+    let Some(video) = data("video/bottle-detection.mp4") else { return };
+    let folder = tempdir().expect("a temporary folder");
+    let mut bytes = fs::read(video).expect("readable");
+    let len = bytes.len();
+    for hole in 4..9 {
+        bytes[len * hole / 10..][..2000].fill(0x55);
+    }
+    let path = folder.path().join("holes.mp4");
+    fs::write(&path, &bytes).expect("writes");
+    let camera = play(&path, "pace = 'free'");
+    let (mut frames, mut corrupt) = (0, 0);
+    camera.until("Ended", |event| {
+        match event {
+            CameraEvent::Frame(_) => frames += 1,
+            CameraEvent::Corrupt { .. } => corrupt += 1,
+            CameraEvent::Down { says, .. } => panic!("{says}"),
+            _ => {}
+        }
+        matches!(event, CameraEvent::Ended).then_some(())
+    });
+    println!("five holes in 1189 pictures: {frames} frames, {corrupt} told as damaged");
+    assert!((100..1189).contains(&frames), "{frames} frames");
+}
+
+#[test]
 fn files_that_are_missing_empty_or_no_pictures_at_all_are_down_and_say_so() {
     let folder = tempdir().expect("a temporary folder");
     let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).expect("writes");

@@ -10,7 +10,10 @@ use gstreamer::glib::{self, ffi::GError, gobject_ffi, object::ObjectExt, transla
 use std::{
     ffi::{CStr, CString, c_char, c_double, c_int, c_uint, c_void},
     ptr::{NonNull, null_mut},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
 };
 
 type Camera = *mut c_void;
@@ -71,6 +74,7 @@ library! {
     arv_buffer_get_status: fn(Buffer) -> c_int;
     arv_buffer_get_data: fn(Buffer, *mut usize) -> *mut u8;
     arv_buffer_get_frame_id: fn(Buffer) -> u64;
+    arv_buffer_set_frame_id: fn(Buffer, u64);
     arv_buffer_get_image_pixel_format: fn(Buffer) -> u32;
     arv_buffer_get_image_region: fn(Buffer, *mut c_int, *mut c_int, *mut c_int, *mut c_int);
     arv_buffer_get_image_padding: fn(Buffer, *mut c_int, *mut c_int);
@@ -296,10 +300,9 @@ impl Device {
                 (a.arv_stream_push_buffer)(stream.as_ptr(), buffer);
             }
         }
-        Ok(Exposures {
-            stream: Arc::new(OpenStream { aravis: a, stream: Mutex::new(Some(StreamPtr(stream))) }),
-            own: StreamPtr(stream),
-        })
+        let own = StreamPtr(stream);
+        let stream = OpenStream { aravis: a, stream: Mutex::new(Some(own)), buffers, out: AtomicU32::new(0) };
+        Ok(Exposures { stream: Arc::new(stream), own })
     }
 
     /// Runs `call` with the camera locked; an error it leaves is told as what `what` got for an answer.
@@ -331,6 +334,9 @@ pub(super) struct Exposures {
 struct OpenStream {
     aravis: &'static Aravis,
     stream: Mutex<Option<StreamPtr>>,
+    /// Buffers given to the stream, and how many of them are out.
+    buffers: u32,
+    out: AtomicU32,
 }
 
 #[derive(Clone, Copy)]
@@ -342,6 +348,7 @@ unsafe impl Send for StreamPtr {}
 /// One arrival, complete or not.
 pub(super) struct Arrival {
     pub(super) lent: Lent,
+    /// 0 where the packet that tells it was lost.
     pub(super) frame_id: u64,
     /// Why it is not a whole picture.
     pub(super) incomplete: Option<&'static str>,
@@ -363,6 +370,7 @@ impl Exposures {
             let mut len = 0;
             let data = NonNull::new((a.arv_buffer_get_data)(buffer.as_ptr(), &mut len));
             let (data, len) = data.map_or((NonNull::dangling(), 0), |data| (data, len));
+            self.stream.out.fetch_add(1, Relaxed);
             let lent = Lent { home: self.stream.clone(), buffer, data, len };
             let (mut x, mut y, mut width, mut height, mut x_padding, mut y_padding) = (0, 0, 0, 0, 0, 0);
             let incomplete = why_incomplete((a.arv_buffer_get_status)(buffer.as_ptr()));
@@ -382,6 +390,13 @@ impl Exposures {
                 padding: usize::try_from(x_padding).unwrap_or(0),
             })
         }
+    }
+}
+
+impl Exposures {
+    /// True if every buffer is lent, so that the camera's next picture has nowhere to go.
+    pub(super) fn is_starved(&self) -> bool {
+        self.stream.out.load(Relaxed) >= self.stream.buffers
     }
 }
 
@@ -431,10 +446,13 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let stream = self.home.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        self.home.out.fetch_sub(1, Relaxed);
         // SAFETY: the reference is ours; a stream takes it over, without one we give it up. The lock keeps the stream.
         unsafe {
             match *stream {
                 Some(StreamPtr(stream)) => {
+                    // A frame whose first packet is lost leaves the number of the frame before it in the buffer.
+                    (self.home.aravis.arv_buffer_set_frame_id)(self.buffer.as_ptr(), 0);
                     (self.home.aravis.arv_stream_push_buffer)(stream.as_ptr(), self.buffer.as_ptr());
                 }
                 None => gobject_ffi::g_object_unref(self.buffer.as_ptr().cast()),
