@@ -6,7 +6,8 @@ fn main() {
     println!("cargo:rerun-if-changed=../../.git/HEAD");
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
     let says = |program: &str, args: &[&str]| {
-        let output = Command::new(program).args(args).output().ok().filter(|output| output.status.success())?;
+        let output =
+            Command::new(program).args(args).output().ok().filter(|output| output.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let revision = says("git", &["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".into());

@@ -79,12 +79,7 @@ impl Image {
     ///
     /// # Errors
     /// As [`Image::new`].
-    pub fn packed(
-        width: u32,
-        height: u32,
-        format: PixelFormat,
-        pixels: Vec<u8>,
-    ) -> Result<Self, ImageError> {
+    pub fn packed(width: u32, height: u32, format: PixelFormat, pixels: Vec<u8>) -> Result<Self, ImageError> {
         Self::new(width, height, width as usize * format.bytes_per_px(), format, Arc::new(pixels))
     }
 

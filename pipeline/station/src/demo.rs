@@ -422,7 +422,8 @@ fn unpack(data: &Path, product: Product) -> Result<PathBuf, DemoError> {
             std::fs::create_dir_all(file.parent().unwrap_or(&config))?;
             std::fs::write(&file, content)
         };
-        write().map_err(|source| DemoError::Io { doing: format!("cannot write {}", file.display()), source })?;
+        write()
+            .map_err(|source| DemoError::Io { doing: format!("cannot write {}", file.display()), source })?;
     }
     Ok(config.join("station.toml"))
 }

@@ -40,7 +40,8 @@ impl Dropped {
 }
 
 /// What can go wrong with the PLC beyond its link, for `plumb_plc_errors_total{kind}`.
-const PLC_ERRORS: [&str; 5] = ["heartbeat_lost", "missed_trigger", "answer_overrun", "answer_dropped", "wait_ended"];
+const PLC_ERRORS: [&str; 5] =
+    ["heartbeat_lost", "missed_trigger", "answer_overrun", "answer_dropped", "wait_ended"];
 
 /// Verdicts as `plumb_parts_total{verdict}` counts them.
 const VERDICTS: [&str; 3] = ["pass", "reject", "error"];
@@ -108,33 +109,137 @@ impl Metrics {
         let r = &registry;
         let latency = latency_buckets(&labels.deadlines);
         let metrics = Self {
-            triggers: counters(r, "plumb_triggers_total", "Parts that began, by what noticed them.", &["source"])?,
-            answers: counter(r, "plumb_answers_total", "Parts that were answered; equals triggers less the parts still open.")?,
+            triggers: counters(
+                r,
+                "plumb_triggers_total",
+                "Parts that began, by what noticed them.",
+                &["source"],
+            )?,
+            answers: counter(
+                r,
+                "plumb_answers_total",
+                "Parts that were answered; equals triggers less the parts still open.",
+            )?,
             records: counter(r, "plumb_records_total", "Parts whose record was handed to the ledger.")?,
-            unaccounted: gauge(r, "plumb_unaccounted_parts", "Triggers that were lost inside the station; anything but 0 is a fault.")?,
-            parts: counters(r, "plumb_parts_total", "Parts answered, by verdict (error: missed or late, answered as reject).", &["recipe", "mode", "verdict"])?,
-            rejects: counters(r, "plumb_rejects_total", "Parts rejected, by the rule that objected (defect) first.", &["recipe", "defect"])?,
-            missed: counters(r, "plumb_missed_total", "Parts that could not be judged, by cause.", &["cause"])?,
-            decision_latency: histograms(r, "plumb_decision_latency_seconds", "From trigger to verdict.", &["recipe"], latency.clone())?,
-            stage_duration: histograms(r, "plumb_stage_duration_seconds", "Time a part spends in each stage.", &["stage"], stage_buckets())?,
-            deadline: register(r, Gauge::new("plumb_deadline_seconds", "From trigger to answer, as the recipe in use asks."))?,
-            deadline_misses: counters(r, "plumb_deadline_misses_total", "Parts not judged in time, by what was done with them.", &["action"])?,
+            unaccounted: gauge(
+                r,
+                "plumb_unaccounted_parts",
+                "Triggers that were lost inside the station; anything but 0 is a fault.",
+            )?,
+            parts: counters(
+                r,
+                "plumb_parts_total",
+                "Parts answered, by verdict (error: missed or late, answered as reject).",
+                &["recipe", "mode", "verdict"],
+            )?,
+            rejects: counters(
+                r,
+                "plumb_rejects_total",
+                "Parts rejected, by the rule that objected (defect) first.",
+                &["recipe", "defect"],
+            )?,
+            missed: counters(
+                r,
+                "plumb_missed_total",
+                "Parts that could not be judged, by cause.",
+                &["cause"],
+            )?,
+            decision_latency: histograms(
+                r,
+                "plumb_decision_latency_seconds",
+                "From trigger to verdict.",
+                &["recipe"],
+                latency.clone(),
+            )?,
+            stage_duration: histograms(
+                r,
+                "plumb_stage_duration_seconds",
+                "Time a part spends in each stage.",
+                &["stage"],
+                stage_buckets(),
+            )?,
+            deadline: register(
+                r,
+                Gauge::new("plumb_deadline_seconds", "From trigger to answer, as the recipe in use asks."),
+            )?,
+            deadline_misses: counters(
+                r,
+                "plumb_deadline_misses_total",
+                "Parts not judged in time, by what was done with them.",
+                &["action"],
+            )?,
             frames: counters(r, "plumb_frames_total", "Frames that reached the station.", &["camera"])?,
-            frames_dropped: counters(r, "plumb_frames_dropped_total", "Frames lost or not used, by reason.", &["camera", "reason"])?,
+            frames_dropped: counters(
+                r,
+                "plumb_frames_dropped_total",
+                "Frames lost or not used, by reason.",
+                &["camera", "reason"],
+            )?,
             camera_up: gauges(r, "plumb_camera_up", "1 while the camera delivers.", &["camera"])?,
-            camera_reconnects: counters(r, "plumb_camera_reconnects_total", "Times the camera went down and is sought again.", &["camera"])?,
-            camera_last_frame: float_gauges(r, "plumb_camera_last_frame_timestamp_seconds", "When its last frame arrived; 0 before the first.", &["camera"])?,
+            camera_reconnects: counters(
+                r,
+                "plumb_camera_reconnects_total",
+                "Times the camera went down and is sought again.",
+                &["camera"],
+            )?,
+            camera_last_frame: float_gauges(
+                r,
+                "plumb_camera_last_frame_timestamp_seconds",
+                "When its last frame arrived; 0 before the first.",
+                &["camera"],
+            )?,
             queue_depth: gauges(r, "plumb_queue_depth", "Entries waiting.", &["queue"])?,
             queue_capacity: gauges(r, "plumb_queue_capacity", "Entries that fit.", &["queue"])?,
-            score: histograms(r, "plumb_score", "Raw score of each region as a whole.", &["recipe", "model"], (1..=20).map(|i| f64::from(i) / 20.0).collect())?,
-            heartbeat: float_gauges(r, "plumb_heartbeat_timestamp_seconds", "When the stage last showed it is alive.", &["stage"])?,
+            score: histograms(
+                r,
+                "plumb_score",
+                "Raw score of each region as a whole.",
+                &["recipe", "model"],
+                (1..=20).map(|i| f64::from(i) / 20.0).collect(),
+            )?,
+            heartbeat: float_gauges(
+                r,
+                "plumb_heartbeat_timestamp_seconds",
+                "When the stage last showed it is alive.",
+                &["stage"],
+            )?,
             state: gauges(r, "plumb_state", "1 for the state the station is in.", &["state"])?,
-            model_info: gauges(r, "plumb_model_info", "What runs and on what; always 1.", &["recipe", "model", "digest12", "provider"])?,
-            plc_up: gauges(r, "plumb_plc_link_up", "1 while the PLC answers and its heartbeat moves.", &["plc"])?,
-            plc_roundtrip: register(r, Histogram::with_opts(HistogramOpts::new("plumb_plc_roundtrip_seconds", "One exchange with the PLC.").buckets(stage_buckets())))?,
-            plc_errors: counters(r, "plumb_plc_errors_total", "What went wrong with the PLC, by kind.", &["plc", "kind"])?,
-            storage_free: gauges(r, "plumb_storage_free_bytes", "Bytes left where the volume lies.", &["volume"])?,
-            store_write_errors: counter(r, "plumb_store_write_errors_total", "Writes to the ledger or its pictures that failed.")?,
+            model_info: gauges(
+                r,
+                "plumb_model_info",
+                "What runs and on what; always 1.",
+                &["recipe", "model", "digest12", "provider"],
+            )?,
+            plc_up: gauges(
+                r,
+                "plumb_plc_link_up",
+                "1 while the PLC answers and its heartbeat moves.",
+                &["plc"],
+            )?,
+            plc_roundtrip: register(
+                r,
+                Histogram::with_opts(
+                    HistogramOpts::new("plumb_plc_roundtrip_seconds", "One exchange with the PLC.")
+                        .buckets(stage_buckets()),
+                ),
+            )?,
+            plc_errors: counters(
+                r,
+                "plumb_plc_errors_total",
+                "What went wrong with the PLC, by kind.",
+                &["plc", "kind"],
+            )?,
+            storage_free: gauges(
+                r,
+                "plumb_storage_free_bytes",
+                "Bytes left where the volume lies.",
+                &["volume"],
+            )?,
+            store_write_errors: counter(
+                r,
+                "plumb_store_write_errors_total",
+                "Writes to the ledger or its pictures that failed.",
+            )?,
             registry,
         };
         metrics.start_at_zero(labels)?;
@@ -142,8 +247,15 @@ impl Metrics {
     }
 
     fn start_at_zero(&self, labels: &Labels<'_>) -> Result<(), prometheus::Error> {
-        let build = gauges(&self.registry, "plumb_build_info", "What runs; always 1.", &["version", "revision", "rustc", "features"])?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION"), env!("PLUMB_REVISION"), env!("PLUMB_RUSTC"), ""]).set(1);
+        let build = gauges(
+            &self.registry,
+            "plumb_build_info",
+            "What runs; always 1.",
+            &["version", "revision", "rustc", "features"],
+        )?;
+        build
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), env!("PLUMB_REVISION"), env!("PLUMB_RUSTC"), ""])
+            .set(1);
         for source in TriggerSource::ALL {
             self.triggers.with_label_values(&[source.as_str()]);
         }
@@ -199,7 +311,10 @@ impl Metrics {
 
     /// All parts that began.
     pub fn triggers(&self) -> u64 {
-        TriggerSource::ALL.iter().map(|source| self.triggers.with_label_values(&[source.as_str()]).get()).sum()
+        TriggerSource::ALL
+            .iter()
+            .map(|source| self.triggers.with_label_values(&[source.as_str()]).get())
+            .sum()
     }
 
     /// A part was answered; `verdict` is `pass`, `reject` or `error`.
@@ -338,7 +453,12 @@ fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, promet
     register(registry, IntGauge::new(name, help))
 }
 
-fn counters(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+fn counters(
+    r: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
     register(r, IntCounterVec::new(Opts::new(name, help), labels))
 }
 
@@ -346,7 +466,12 @@ fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGa
     register(r, IntGaugeVec::new(Opts::new(name, help), labels))
 }
 
-fn float_gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+fn float_gauges(
+    r: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<GaugeVec, prometheus::Error> {
     register(r, GaugeVec::new(Opts::new(name, help), labels))
 }
 

@@ -26,7 +26,9 @@ pub enum ReplayError {
         known: String,
     },
     /// Stored pictures show one view.
-    #[error("recipe \"{recipe}\" joins {views} views into one verdict; stored pictures are replayed for one view only")]
+    #[error(
+        "recipe \"{recipe}\" joins {views} views into one verdict; stored pictures are replayed for one view only"
+    )]
     SeveralViews {
         /// As asked for.
         recipe: RecipeName,
@@ -97,7 +99,8 @@ fn kept_pictures(ledger: &Path, links: &Path) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(links)?;
     for day in std::fs::read_dir(ledger.join("pictures"))?.flatten().filter(|entry| entry.path().is_dir()) {
         for picture in std::fs::read_dir(day.path())?.flatten() {
-            let name = format!("{}-{}", day.file_name().to_string_lossy(), picture.file_name().to_string_lossy());
+            let name =
+                format!("{}-{}", day.file_name().to_string_lossy(), picture.file_name().to_string_lossy());
             std::os::unix::fs::symlink(std::fs::canonicalize(picture.path())?, links.join(name))?;
         }
     }

@@ -3,7 +3,7 @@
 use plumb_inspection::CameraId;
 use serde::Serialize;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -48,6 +48,7 @@ struct Facts {
     warm: bool,
     stopping: bool,
     fault: Option<String>,
+    awaited: BTreeSet<CameraId>,
     cameras: BTreeMap<CameraId, Option<String>>,
     plc: Option<String>,
     ledger: Option<String>,
@@ -85,9 +86,21 @@ impl Health {
         self.facts().fault.get_or_insert(says.into());
     }
 
+    /// A camera was started and has told nothing yet.
+    pub fn camera_awaited(&self, id: &CameraId) {
+        self.facts().awaited.insert(id.clone());
+    }
+
     /// A camera is up (`None`) or down, with the reason.
     pub fn camera(&self, id: &CameraId, down: Option<String>) {
-        self.facts().cameras.insert(id.clone(), down);
+        let mut facts = self.facts();
+        facts.awaited.remove(id);
+        facts.cameras.insert(id.clone(), down);
+    }
+
+    /// The reasons of the cameras that are down.
+    pub fn cameras_down(&self) -> Vec<String> {
+        self.facts().cameras.values().flatten().cloned().collect()
     }
 
     /// The PLC is up (`None`) or down, with the reason.
@@ -104,6 +117,7 @@ impl Health {
     pub fn condition(&self) -> Condition {
         let facts = self.facts();
         let mut reasons: Vec<String> = facts.fault.iter().cloned().collect();
+        reasons.extend(facts.awaited.iter().map(|id| format!("camera {id} has not given a picture yet")));
         reasons.extend(facts.cameras.values().flatten().cloned());
         reasons.extend(facts.plc.iter().chain(&facts.ledger).cloned());
         let state = if facts.stopping {

@@ -7,7 +7,7 @@ use crate::{
     background::{Background, LedgerKeeper, Tap, Watchman},
     config::{CameraPlan, Plan, TriggerSection},
     hot_path::{
-        self, Desk, Examined, Examiner, Lead, Place, Preparer, Prepared, Pulse, Told, VerdictStage, Wanted,
+        self, Desk, Examined, Examiner, Lead, Place, Prepared, Preparer, Pulse, Told, VerdictStage, Wanted,
     },
     metrics::{Labels, Metrics},
     state::{Condition, Health},
@@ -93,7 +93,8 @@ impl Station {
         warm_up(&plan, &mut examiner, &models, &metrics)?;
         health.warm();
 
-        let ledger = Arc::new(Ledger::open(&plan.station.data, plan.ledger.clone()).map_err(StartError::device)?);
+        let ledger =
+            Arc::new(Ledger::open(&plan.station.data, plan.ledger.clone()).map_err(StartError::device)?);
         let (begun_in, begun_out) = mpsc::channel::<Told>(hot_path::BEGUN);
         let (examined_in, examined_out) = mpsc::channel::<Trip<Examined>>(hot_path::TO_VERDICT);
         let (plc_in, plc_out) = mpsc::channel::<PlcEvent>(hot_path::FROM_PLC);
@@ -104,7 +105,8 @@ impl Station {
         let mut frames_out = Vec::new();
         for camera in &plan.cameras {
             let (outbox, inbox) = bounded::<Trip<Frame>>(hot_path::TO_PREPROCESS);
-            let patient = matches!(&camera.source, SourceConfig::Files(files) if files.plays_as_fast_as_taken());
+            let patient =
+                matches!(&camera.source, SourceConfig::Files(files) if files.plays_as_fast_as_taken());
             places.insert(camera.id.clone(), Place { outbox, patient, frame_wait: camera.frame_wait });
             frames_out.push((camera, inbox));
         }
@@ -119,7 +121,7 @@ impl Station {
             metrics.clone(),
             health.clone(),
         ));
-        let pulse = Arc::new(Pulse::new());
+        let pulse = Arc::new(Pulse::default());
 
         let mut stages = Vec::new();
         let keeper = LedgerKeeper::new(plan.clone(), models.clone(), ledger.clone(), tap, !replay);
@@ -143,7 +145,8 @@ impl Station {
             let (desk, outbox) = (desk.clone(), infer_in.clone());
             let metrics = metrics.clone();
             let work = move || prepare_all(preparer, &inbox, &outbox, &desk, &metrics);
-            stages.push(threads::spawn(format!("preprocess-{}", camera.id), work).map_err(StartError::device)?);
+            stages
+                .push(threads::spawn(format!("preprocess-{}", camera.id), work).map_err(StartError::device)?);
         }
         drop(infer_in);
         let firing = desk.clone();
@@ -175,6 +178,11 @@ impl Station {
     /// The state with its reasons.
     pub fn condition(&self) -> Condition {
         self.health.condition()
+    }
+
+    /// What is said of the cameras that were sought and are not there.
+    pub fn cameras_down(&self) -> Vec<String> {
+        self.health.cameras_down()
     }
 
     /// True once every camera has come to the end of its pictures.
@@ -263,7 +271,8 @@ struct HotParts {
 
 /// Runtime `hot`: one thread, verdict and PLC on it, nothing else.
 fn start_hot(parts: HotParts) -> Result<JoinHandle<()>, StartError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::device)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::device)?;
     let (started, start) = bounded(1);
     let health = parts.health.clone();
     let work = move || {
@@ -382,15 +391,17 @@ fn start_camera(
     line: Option<Arc<dyn LineCamera>>,
 ) -> Result<Camera, StartError> {
     let mut eye = match trigger {
-        TriggerSection::PhotoEye { camera: lead, eye } if lead.as_ref().is_none_or(|lead| *lead == camera.id) => {
+        TriggerSection::PhotoEye { camera: lead, eye }
+            if lead.as_ref().is_none_or(|lead| *lead == camera.id) =>
+        {
             Some(PhotoEye::new(eye.clone()).map_err(StartError::device)?)
         }
         _ => None,
     };
-    health.camera(&camera.id, Some(format!("camera {} has not given a picture yet", camera.id)));
+    health.camera_awaited(&camera.id);
     let (id, desk) = (camera.id.clone(), desk.clone());
     let hear = move |event| desk.hear(&id, eye.as_mut(), event);
-    Camera::start(camera.id.clone(), camera.source.clone(), camera.watch.clone(), line, hear)
+    Camera::start(camera.id.clone(), camera.source.clone(), camera.watch, line, hear)
         .map_err(|error| StartError::Device(format!("camera {}: {error}", camera.id)))
 }
 
@@ -398,13 +409,16 @@ fn lead(plan: &Plan) -> Option<(CameraId, Lead)> {
     let first = || plan.cameras[0].id.clone();
     match &plan.trigger {
         TriggerSection::Frame { camera } => Some((camera.clone().unwrap_or_else(first), Lead::Frame)),
-        TriggerSection::PhotoEye { camera, .. } => Some((camera.clone().unwrap_or_else(first), Lead::PhotoEye)),
+        TriggerSection::PhotoEye { camera, .. } => {
+            Some((camera.clone().unwrap_or_else(first), Lead::PhotoEye))
+        }
         TriggerSection::Api {} | TriggerSection::Plc {} => None,
     }
 }
 
 fn wanted(plan: &Plan) -> BTreeMap<plumb_inspection::RecipeNumber, Wanted> {
-    let of = |recipe: &crate::config::RecipePlan| Wanted { cameras: recipe.cameras(), deadline: recipe.deadline };
+    let of =
+        |recipe: &crate::config::RecipePlan| Wanted { cameras: recipe.cameras(), deadline: recipe.deadline };
     plan.recipes.iter().map(|(number, recipe)| (*number, of(recipe))).collect()
 }
 
@@ -425,7 +439,13 @@ fn labels(plan: &Plan) -> Labels<'_> {
     queues.push(("open_parts".to_owned(), plan.station.open_parts_max));
     queues.push(("ledger".to_owned(), 1024));
     Labels {
-        recipes: plan.recipes.values().map(|recipe| (recipe.name.as_str(), recipe.judge.rules().map(|rule| rule.name().as_str()).collect())).collect(),
+        recipes: plan
+            .recipes
+            .values()
+            .map(|recipe| {
+                (recipe.name.as_str(), recipe.judge.rules().map(|rule| rule.name().as_str()).collect())
+            })
+            .collect(),
         cameras: plan.cameras.iter().map(|camera| &camera.id).collect(),
         queues,
         plc: plc_name(&plan.plc),

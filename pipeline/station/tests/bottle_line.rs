@@ -39,7 +39,8 @@ fn poll(address: String, stop: &AtomicBool) -> BTreeMap<u32, u16> {
         wire.write_all(&[0, 2, 0, 0, 0, 6, 1, 3, 0, 10, 0, 10]).expect("FC3: words 10 to 19");
         let mut answer = [0; 29];
         wire.read_exact(&mut answer).expect("ten words");
-        let word = |index: usize| u16::from_be_bytes([answer[9 + 2 * (index - 10)], answer[10 + 2 * (index - 10)]]);
+        let word =
+            |index: usize| u16::from_be_bytes([answer[9 + 2 * (index - 10)], answer[10 + 2 * (index - 10)]]);
         let results_valid = word(10) & (1 << 7) != 0;
         let untorn = word(13) == word(19);
         if results_valid && untorn {
@@ -64,9 +65,11 @@ fn every_bottle_of_the_real_belt_is_one_part_judged_in_time_and_told_to_the_plc(
     let zoo = fs::canonicalize(examples.join("../../../models/zoo")).expect("the zoo");
     let recipe = recipe.replace("../../../../models/zoo", zoo.to_str().expect("a path in UTF-8"));
     fs::write(folder.path().join("recipes/bottle-cap.toml"), recipe).expect("the recipe");
-    std::os::unix::fs::symlink(data.join("video/capvision_IMG_4824.mkv"), folder.path().join("belt.mkv")).expect("the clip");
+    std::os::unix::fs::symlink(data.join("video/capvision_IMG_4824.mkv"), folder.path().join("belt.mkv"))
+        .expect("the clip");
 
-    let plan = config::read(&folder.path().join("station.toml")).unwrap_or_else(|problems| panic!("{problems}"));
+    let plan =
+        config::read(&folder.path().join("station.toml")).unwrap_or_else(|problems| panic!("{problems}"));
     let station = Station::start(plan, Wiring::default()).unwrap_or_else(|error| panic!("{error}"));
     let stop = Arc::new(AtomicBool::new(false));
     let plc = std::thread::spawn({
@@ -84,11 +87,20 @@ fn every_bottle_of_the_real_belt_is_one_part_judged_in_time_and_told_to_the_plc(
     assert_eq!(station.metrics.triggers() as usize, BOTTLES, "one trigger a bottle");
     let records = station.ledger().reader().find(&Query::default()).expect("records");
     let told: Vec<_> = records.iter().map(|record| (record.verdict, record.reasons.clone())).collect();
-    assert!(told.iter().all(|(verdict, _)| *verdict == RecordVerdict::Pass), "each bottle of the clip has its cap: {told:?}");
+    assert!(
+        told.iter().all(|(verdict, _)| *verdict == RecordVerdict::Pass),
+        "each bottle of the clip has its cap: {told:?}"
+    );
     for record in &records {
-        let classes: Vec<&str> = record.views[0].findings.iter().map(|finding| finding.class.as_str()).collect();
+        let classes: Vec<&str> =
+            record.views[0].findings.iter().map(|finding| finding.class.as_str()).collect();
         assert!(classes.contains(&"bottle") && classes.contains(&"cap"), "{classes:?}");
-        assert_eq!(answers.get(&record.part_id.get()), Some(&0x5AA5), "what the PLC read of part {}", record.part_id);
+        assert_eq!(
+            answers.get(&record.part_id.get()),
+            Some(&0x5AA5),
+            "what the PLC read of part {}",
+            record.part_id
+        );
     }
     assert_eq!(records.len(), BOTTLES);
     station.stop().expect("the ledger closes");

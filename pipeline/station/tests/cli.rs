@@ -50,7 +50,13 @@ fn check_ends_with_3_and_the_place_when_the_config_is_wrong() {
     let workshop = Workshop::new(&STATION.replace("trigger", "triger"), RECIPE);
     let output = plumb(&workshop, &["check"]);
     assert_eq!(code(&output), 3);
-    assert!(stderr(&output).contains("station.toml:11:2  there is no section \"triger\"\n    hint: did you mean \"trigger\"?"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains(
+            "station.toml:11:2  there is no section \"triger\"\n    hint: did you mean \"trigger\"?"
+        ),
+        "{}",
+        stderr(&output)
+    );
     let output = plumb(&workshop, &["check", "--json"]);
     assert_eq!(code(&output), 3);
     let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -60,7 +66,8 @@ fn check_ends_with_3_and_the_place_when_the_config_is_wrong() {
 
 #[test]
 fn wrong_words_end_with_2_and_a_missing_library_with_5() {
-    let workshop = Workshop::new(&format!("{STATION}\n[infer]\nlibrary = \"/nowhere/libonnxruntime.so\"\n"), RECIPE);
+    let workshop =
+        Workshop::new(&format!("{STATION}\n[infer]\nlibrary = \"/nowhere/libonnxruntime.so\"\n"), RECIPE);
     assert_eq!(code(&plumb(&workshop, &["chekc"])), 2);
     let output = plumb(&workshop, &["run", "--seconds", "1"]);
     assert_eq!(code(&output), 5, "{}", stderr(&output));
@@ -80,8 +87,25 @@ fn replay_gives_one_record_a_line_for_each_picture() {
     let told: Vec<&str> = lines.iter().map(|record| record["verdict"].as_str().expect("a verdict")).collect();
     assert_eq!(told, ["pass", "fail", "pass"]);
     assert_eq!(lines[0]["schema"], "plumb.record/1");
-    assert!((lines[0]["views"][0]["scores"]["detector-yolo-v8"].as_f64().expect("raw score") - 0.9).abs() < 1e-3);
+    assert!(
+        (lines[0]["views"][0]["scores"]["detector-yolo-v8"].as_f64().expect("raw score") - 0.9).abs() < 1e-3
+    );
     assert!(!workshop.path("data").exists(), "a replay leaves the station's ledger alone");
+}
+
+#[test]
+fn a_source_that_is_no_picture_ends_a_replay_with_4_and_a_sentence() {
+    let workshop = Workshop::new(STATION, RECIPE);
+    workshop.write("notes.mkv", "this is a text, not a video");
+    for (source, says) in
+        [("notes.mkv", "notes.mkv cannot be replayed"), ("pictures", "there is no picture in")]
+    {
+        let output = plumb(&workshop, &["replay", "recipes/bottle.toml", source, "--json"]);
+        assert_eq!(code(&output), 4, "{}", stderr(&output));
+        assert!(stderr(&output).contains(says), "{}", stderr(&output));
+    }
+    let output = plumb(&workshop, &["replay", "recipes/bottle.toml", "nowhere"]);
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
 }
 
 #[test]
@@ -103,7 +127,8 @@ fn doctor_tells_what_it_looked_at() {
     let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(document["schema"], "plumb.doctor/1");
     let looks = document["looks"].as_array().expect("looks");
-    let found = |word: &str| looks.iter().any(|look| look["what"].as_str().is_some_and(|what| what.contains(word)));
+    let found =
+        |word: &str| looks.iter().any(|look| look["what"].as_str().is_some_and(|what| what.contains(word)));
     assert!(found("GStreamer") && found("ONNX Runtime") && found("disk") && found("clock"), "{document:#}");
 }
 

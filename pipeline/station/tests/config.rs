@@ -35,7 +35,8 @@ fn a_right_config_has_no_problems() {
 
 #[test]
 fn every_mistake_of_every_file_is_told_at_once() {
-    let station = GOOD.replace("name = \"test\"", "nmae = \"test\"").replace("kind = \"files\"", "kind = \"fils\"");
+    let station =
+        GOOD.replace("name = \"test\"", "nmae = \"test\"").replace("kind = \"files\"", "kind = \"fils\"");
     let recipe = RECIPE
         .replace("model = \"boxes\"", "model = \"boxs\"")
         .replace("deadline_ms = 2000", "deadline_ms = \"soon\"")
@@ -48,7 +49,11 @@ fn every_mistake_of_every_file_is_told_at_once() {
         "recipes/bottle.toml:5:15  deadline_ms: invalid type: string \"soon\", expected u64",
         "recipes/bottle.toml:13:9  region \"whole\" is for model \"boxs\", which the recipe lacks\n    hint: did you mean \"boxes\"?",
     ] {
-        assert!(told.iter().any(|problem| problem == expected), "wanted\n  {expected}\ngot\n  {}", told.join("\n  "));
+        assert!(
+            told.iter().any(|problem| problem == expected),
+            "wanted\n  {expected}\ngot\n  {}",
+            told.join("\n  ")
+        );
     }
     assert!(told.iter().any(|problem| problem.contains("size_max")), "{told:?}");
 }
@@ -60,7 +65,9 @@ fn names_that_match_nothing_are_told_with_what_there_is() {
         .replace("name = \"bottle\"\nnumber", "name = \"botle\"\nnumber");
     assert_eq!(
         problems(GOOD, &recipe),
-        ["recipes/bottle.toml:18:10  rule \"bottle-there\" looks at region \"hole\", which the recipe lacks\n    hint: did you mean \"whole\"?"]
+        [
+            "recipes/bottle.toml:18:10  rule \"bottle-there\" looks at region \"hole\", which the recipe lacks\n    hint: did you mean \"whole\"?"
+        ]
     );
     let recipe = RECIPE.replace("name = \"bottle\"\nnumber", "name = \"botle\"\nnumber");
     assert_eq!(
@@ -96,7 +103,8 @@ fn a_limit_in_mm_without_a_scale_is_refused() {
 
 #[test]
 fn a_second_camera_needs_naming() {
-    let station = format!("{GOOD}\n[[camera]]\nid = \"side\"\nsource = {{ kind = \"files\", path = \"pictures\" }}\n");
+    let station =
+        format!("{GOOD}\n[[camera]]\nid = \"side\"\nsource = {{ kind = \"files\", path = \"pictures\" }}\n");
     let told = problems(&station, RECIPE);
     assert!(told.iter().any(|problem| problem.contains("more than one camera")), "{told:?}");
 }

@@ -31,7 +31,8 @@ fn run_to_the_end(demo: &mut Demo) {
 fn every_part_on_the_belt_is_announced_judged_answered_and_recorded_under_its_own_number() {
     for product in [Product::Washer, Product::BlisterPack] {
         let data = tempfile::tempdir().expect("a temporary folder");
-        let mut demo = Demo::start(wish(product, 7, 120, data.path())).unwrap_or_else(|error| panic!("{error}"));
+        let mut demo =
+            Demo::start(wish(product, 7, 120, data.path())).unwrap_or_else(|error| panic!("{error}"));
         run_to_the_end(&mut demo);
         let summary = demo.stop().unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(summary.parts, 120, "{summary:?}");
@@ -50,7 +51,8 @@ fn the_same_folder_reuses_no_part_number() {
     let data = tempfile::tempdir().expect("a temporary folder");
     let mut last = 0;
     for seed in [1, 2] {
-        let mut demo = Demo::start(wish(Product::Washer, seed, 15, data.path())).unwrap_or_else(|error| panic!("{error}"));
+        let mut demo = Demo::start(wish(Product::Washer, seed, 15, data.path()))
+            .unwrap_or_else(|error| panic!("{error}"));
         let mut ids = Vec::new();
         let end = Instant::now() + Duration::from_secs(30);
         while !demo.has_ended() && Instant::now() < end {
@@ -65,7 +67,8 @@ fn the_same_folder_reuses_no_part_number() {
 #[test]
 fn while_the_plc_is_gone_nothing_defective_passes_and_every_trigger_still_has_its_record() {
     let data = tempfile::tempdir().expect("a temporary folder");
-    let mut demo = Demo::start(wish(Product::Washer, 3, 100, data.path())).unwrap_or_else(|error| panic!("{error}"));
+    let mut demo =
+        Demo::start(wish(Product::Washer, 3, 100, data.path())).unwrap_or_else(|error| panic!("{error}"));
     let begun = Instant::now();
     let mut fault = Fault::None;
     while !demo.has_ended() && begun.elapsed() < Duration::from_secs(60) {

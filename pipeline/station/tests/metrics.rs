@@ -28,7 +28,8 @@ kind = "api"
 
 fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-    let mut answer = ureq::Agent::new_with_config(config).get(format!("http://{address}{path}")).call().expect("HTTP");
+    let mut answer =
+        ureq::Agent::new_with_config(config).get(format!("http://{address}{path}")).call().expect("HTTP");
     (answer.status().as_u16(), answer.body_mut().read_to_string().expect("text"))
 }
 
@@ -52,13 +53,17 @@ fn a_software_trigger_is_judged_recorded_and_counted() {
     wait_until("the camera", Duration::from_secs(20), || get(address, "/readyz").0 == 200);
     let part = post(address, "/api/v1/trigger")["part_id"].as_u64().expect("a part id");
     wait_until("its record", Duration::from_secs(5), || {
-        let found: Value = serde_json::from_str(&get(address, &format!("/api/v1/parts/{part}")).1).expect("JSON");
+        let found: Value =
+            serde_json::from_str(&get(address, &format!("/api/v1/parts/{part}")).1).expect("JSON");
         found["parts"][0]["verdict"] == "pass"
     });
     let (status, text) = get(address, "/metrics");
     assert_eq!(status, 200);
     assert_eq!(sample(&text, "plumb_triggers_total{source=\"api\"}"), 1.0);
-    assert_eq!(sample(&text, "plumb_parts_total{mode=\"production\",recipe=\"bottle\",verdict=\"pass\"}"), 1.0);
+    assert_eq!(
+        sample(&text, "plumb_parts_total{mode=\"production\",recipe=\"bottle\",verdict=\"pass\"}"),
+        1.0
+    );
     assert_eq!(sample(&text, "plumb_answers_total"), 1.0);
     assert_eq!(sample(&text, "plumb_records_total"), 1.0);
     assert_eq!(sample(&text, "plumb_unaccounted_parts"), 0.0);
@@ -69,7 +74,10 @@ fn a_software_trigger_is_judged_recorded_and_counted() {
     assert_eq!(sample(&text, "plumb_missed_total{cause=\"camera_down\"}"), 0.0);
     assert_eq!(sample(&text, "plumb_rejects_total{defect=\"bottle-there\",recipe=\"bottle\"}"), 0.0);
     assert_eq!(sample(&text, "plumb_deadline_seconds"), 2.0);
-    assert!(text.contains("plumb_decision_latency_seconds_bucket{recipe=\"bottle\",le=\"2\"} 1"), "the deadline is a boundary");
+    assert!(
+        text.contains("plumb_decision_latency_seconds_bucket{recipe=\"bottle\",le=\"2\"} 1"),
+        "the deadline is a boundary"
+    );
     station.stop().expect("the ledger closes");
 }
 
@@ -108,7 +116,9 @@ impl Drop for Prometheus {
 
 #[test]
 fn a_real_prometheus_scrapes_it_and_promtool_finds_no_fault() {
-    if Command::new("promtool").arg("--version").output().is_err() || !Path::new("/usr/bin/prometheus").exists() {
+    if Command::new("promtool").arg("--version").output().is_err()
+        || !Path::new("/usr/bin/prometheus").exists()
+    {
         eprintln!("skipped: prometheus and promtool are not installed; run deploy/setup.sh --test");
         return;
     }
@@ -131,11 +141,14 @@ fn a_real_prometheus_scrapes_it_and_promtool_finds_no_fault() {
     let text = get(address, "/metrics").1;
     promtool.stdin.take().expect("piped").write_all(text.as_bytes()).expect("promtool reads");
     let output = promtool.wait_with_output().expect("promtool ends");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.trim().is_empty(), "promtool says:\n{said}");
 
     let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number").port();
-    let config = format!("scrape_configs:\n- job_name: station\n  scrape_interval: 1s\n  static_configs:\n  - targets: ['{address}']\n");
+    let config = format!(
+        "scrape_configs:\n- job_name: station\n  scrape_interval: 1s\n  static_configs:\n  - targets: ['{address}']\n"
+    );
     workshop.write("prometheus.yml", &config);
     let _prometheus = Prometheus(
         Command::new("/usr/bin/prometheus")

@@ -44,7 +44,11 @@ fn every_picture_is_a_part_with_one_answer_and_one_record() {
     assert_eq!(rejects.len(), 20);
     for reject in rejects {
         assert_eq!(reject.reasons[0].rule.as_str(), "bottle-there");
-        assert_eq!(reject.pictures.len() + reject.pictures_missing.len(), 1, "the picture of a reject is kept or missed");
+        assert_eq!(
+            reject.pictures.len() + reject.pictures_missing.len(),
+            1,
+            "the picture of a reject is kept or missed"
+        );
     }
 }
 
@@ -62,7 +66,8 @@ fn a_corrupt_picture_is_a_part_that_was_missed_not_one_that_was_forgotten() {
 
 #[test]
 fn a_trigger_without_a_camera_is_answered_missed() {
-    let station = FILES.replace("kind = \"frame\"", "kind = \"api\"").replace("\"pictures\"", "\"not-there\"");
+    let station =
+        FILES.replace("kind = \"frame\"", "kind = \"api\"").replace("\"pictures\"", "\"not-there\"");
     let workshop = Workshop::new(&station, RECIPE);
     let (station, records) = workshop.start();
     let part = station.trigger();
@@ -115,5 +120,57 @@ frame_wait_ms = 60000"#,
     assert_eq!(record.reasons[0].rule.as_str(), "deadline");
     assert!(took >= Duration::from_millis(150), "not before the deadline: {took:?}");
     assert!(took < Duration::from_millis(1000), "soon after the deadline: {took:?}");
+    station.stop().expect("the ledger closes");
+}
+
+/// Two cameras look at one part: white from above, what `side` gives from the side.
+fn two_views(side: &str) -> (String, String) {
+    let camera = |id: &str, pattern: &str| {
+        format!(
+            "\n[[camera]]\nid = \"{id}\"\nsource = {{ kind = \"pipeline\", launch = \"videotestsrc is-live=true pattern={pattern} \
+             ! video/x-raw,format=BGR,width=32,height=32,framerate=30/1\" }}\n"
+        )
+    };
+    let station = "[station]\nname = \"test\"\nlisten = \"127.0.0.1:0\"\nrecipe = \"bottle\"\n[trigger]\nkind = \"api\"\n".to_owned()
+        + &camera("top", "white")
+        + &camera("side", side);
+    let side_region = "\n[[region]]\nname = \"from-the-side\"\ncamera = \"side\"\nmodel = \"boxes\"\n";
+    let side_rule = "\n[[rule]]\nname = \"cap-there\"\nkind = \"presence\"\nregion = \"from-the-side\"\nclass = \"cap\"\nscore_min = 0.5\n";
+    let recipe = RECIPE.replace("name = \"whole\"", "name = \"whole\"\ncamera = \"top\"");
+    (station, recipe + side_region + side_rule)
+}
+
+#[test]
+fn several_views_of_a_part_join_into_one_verdict() {
+    for (side, verdict) in [("white", RecordVerdict::Pass), ("black", RecordVerdict::Fail)] {
+        let (station, recipe) = two_views(side);
+        let (station, records) = Workshop::new(&station, &recipe).start();
+        wait_until("both cameras", Duration::from_secs(20), || station.condition().reasons.is_empty());
+        station.trigger();
+        let record = records.recv_timeout(Duration::from_secs(5)).expect("an answer");
+        assert_eq!(record.verdict, verdict, "{:?}", record.reasons);
+        let mut cameras: Vec<&str> = record.views.iter().map(|view| view.camera.as_str()).collect();
+        cameras.sort_unstable();
+        assert_eq!(cameras, ["side", "top"]);
+        if verdict == RecordVerdict::Fail {
+            assert_eq!(record.reasons[0].rule.as_str(), "cap-there");
+        }
+        station.stop().expect("the ledger closes");
+    }
+}
+
+#[test]
+fn a_part_with_one_view_lost_is_missed_whatever_the_other_shows() {
+    let (station, recipe) = two_views("white");
+    let station =
+        station.replacen("videotestsrc is-live=true pattern=white", "filesrc location=/nowhere ! jpegdec", 1);
+    let workshop = Workshop::new(&station, &recipe);
+    let (station, records) = workshop.start();
+    wait_until("the side camera", Duration::from_secs(20), || {
+        !station.condition().reasons.iter().any(|reason| reason.contains("side"))
+    });
+    station.trigger();
+    let record = records.recv_timeout(Duration::from_secs(5)).expect("an answer");
+    assert_eq!((record.verdict, record.reasons[0].rule.as_str()), (RecordVerdict::Missed, "camera_down"));
     station.stop().expect("the ledger closes");
 }

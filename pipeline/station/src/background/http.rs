@@ -121,7 +121,10 @@ async fn models(State(watchman): Shared) -> impl IntoResponse {
 async fn trigger(State(watchman): Shared) -> Response {
     let condition = watchman.health.condition();
     if matches!(condition.state, crate::state::State::Stopped | crate::state::State::Fault) {
-        return refusal(StatusCode::SERVICE_UNAVAILABLE, &format!("the station is {}", condition.state.as_str()));
+        return refusal(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &format!("the station is {}", condition.state.as_str()),
+        );
     }
     let part = watchman.desk.ask(TriggerSource::Api, None, None);
     (StatusCode::ACCEPTED, Json(json!({ "schema": "plumb.trigger/1", "part_id": part }))).into_response()
@@ -135,7 +138,10 @@ struct Find {
     limit: Option<usize>,
 }
 
-async fn parts(State(watchman): Shared, find: Result<Query<Find>, axum::extract::rejection::QueryRejection>) -> Response {
+async fn parts(
+    State(watchman): Shared,
+    find: Result<Query<Find>, axum::extract::rejection::QueryRejection>,
+) -> Response {
     let find = match find {
         Ok(Query(find)) => find,
         Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.body_text()),
@@ -150,7 +156,10 @@ async fn parts(State(watchman): Shared, find: Result<Query<Find>, axum::extract:
 
 async fn part(State(watchman): Shared, Path(id): Path<String>) -> Response {
     let Some(id) = id.parse().ok().and_then(PartId::new) else {
-        return refusal(StatusCode::BAD_REQUEST, &format!("a part id is a number from 1 to {}, not {id:?}", u32::MAX));
+        return refusal(
+            StatusCode::BAD_REQUEST,
+            &format!("a part id is a number from 1 to {}, not {id:?}", u32::MAX),
+        );
     };
     let query = plumb_ledger::Query::of_part(id);
     read(watchman, move |reader| reader.find(&query), "plumb.parts/1", "parts").await

@@ -48,7 +48,8 @@ impl Keeper for LedgerKeeper {
         if let Some(tap) = &mut self.tap {
             tap(&record);
         }
-        let keep = self.keeps_pictures && keep_picture(record.verdict, part, self.plan.ledger.keep_pass_share);
+        let keep =
+            self.keeps_pictures && keep_picture(record.verdict, part, self.plan.ledger.keep_pass_share);
         let triggered_at = record.triggered_at;
         if let Err(full) = self.records.try_send(record) {
             // The ledger counts it; the operator must hear of it at once, for this part has no record.

@@ -55,7 +55,10 @@ impl Background {
 
 fn listen(wanted: SocketAddr) -> io::Result<std::net::TcpListener> {
     let listener = std::net::TcpListener::bind(wanted).map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {wanted}: {error}; change `listen` in [station]"))
+        io::Error::new(
+            error.kind(),
+            format!("cannot listen on {wanted}: {error}; change `listen` in [station]"),
+        )
     })?;
     listener.set_nonblocking(true)?;
     Ok(listener)

@@ -21,7 +21,8 @@ impl Check {
         let read = config::read(&file);
         if self.json {
             let problems = read.as_ref().err();
-            let document = json!({ "schema": "plumb.check/1", "file": file, "ok": read.is_ok(), "problems": problems });
+            let document =
+                json!({ "schema": "plumb.check/1", "file": file, "ok": read.is_ok(), "problems": problems });
             print(format!("{document:#}\n").as_bytes());
             return if read.is_ok() { Exit::Ok } else { Exit::Config };
         }

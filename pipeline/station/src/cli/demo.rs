@@ -91,9 +91,11 @@ impl Demo {
             OnBelt::Washer => "washers",
             OnBelt::BlisterPack => "blister packs",
         };
-        let model = demo.station().models().first().map_or_else(String::new, |model| {
-            format!("; model {} on {}", model.name, model.provider)
-        });
+        let model = demo
+            .station()
+            .models()
+            .first()
+            .map_or_else(String::new, |model| format!("; model {} on {}", model.name, model.provider));
         say(&format!("{product}, {} a minute, seed {}{model}", demo.parts_per_minute, self.seed));
         if let Some(address) = demo.address() {
             say(&format!("metrics http://{address}/metrics"));
@@ -105,12 +107,11 @@ impl Demo {
 
     fn watch(&self, mut demo: Running) -> Result<Summary, DemoError> {
         let stop = stop_on_signal();
-        let end = self.seconds.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
+        let end =
+            self.seconds.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
         let mut next_count = Instant::now() + Duration::from_secs(1);
         let mut rejects_shown = 0;
-        while !stop.load(Ordering::Relaxed)
-            && end.is_none_or(|end| Instant::now() < end)
-            && !demo.has_ended()
+        while !stop.load(Ordering::Relaxed) && end.is_none_or(|end| Instant::now() < end) && !demo.has_ended()
         {
             for record in demo.answered(Duration::from_millis(50)) {
                 // A person reads a few lines a second; the counts tell of the rest.
@@ -140,7 +141,12 @@ fn exit_code(error: &DemoError) -> Exit {
 fn count(summary: &Summary) -> String {
     format!(
         "{:>6} parts  {:>6} pass  {:>5} fail  {:>3} missed   p50 {:.1} ms  p99 {:.1} ms",
-        summary.records, summary.pass, summary.fail, summary.missed, summary.latency_ms.p50, summary.latency_ms.p99
+        summary.records,
+        summary.pass,
+        summary.fail,
+        summary.missed,
+        summary.latency_ms.p50,
+        summary.latency_ms.p99
     )
 }
 

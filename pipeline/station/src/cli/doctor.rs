@@ -115,7 +115,10 @@ fn onnx_runtime(library: Option<&Path>) -> Vec<Look> {
             );
             let mut looks = vec![ok(what)];
             if !providers.iter().any(|provider| provider.contains("CUDA")) {
-                looks.push(warn("no GPU provider in this library; models run on the processor", "fine for small models; plumb run measures each model against its deadline"));
+                looks.push(warn(
+                    "no GPU provider in this library; models run on the processor",
+                    "fine for small models; plumb run measures each model against its deadline",
+                ));
             }
             looks
         }
@@ -133,14 +136,21 @@ fn clock() -> Look {
         .map(|output| String::from_utf8_lossy(&output.stdout).trim() == "yes");
     match synchronised {
         Some(true) => ok("clock is synchronised"),
-        Some(false) => warn("clock is not synchronised; times in records drift", "sudo apt install systemd-timesyncd, or point chrony at the plant's server"),
-        None => warn("whether the clock is synchronised is not known: timedatectl does not answer", "in a container, check it on the host"),
+        Some(false) => warn(
+            "clock is not synchronised; times in records drift",
+            "sudo apt install systemd-timesyncd, or point chrony at the plant's server",
+        ),
+        None => warn(
+            "whether the clock is synchronised is not known: timedatectl does not answer",
+            "in a container, check it on the host",
+        ),
     }
 }
 
 fn disk(folder: &Path) -> Look {
     // The data folder may not have been made yet; then its parent tells.
-    let Some(there) = folder.ancestors().find(|folder| folder.exists() || folder.as_os_str().is_empty()) else {
+    let Some(there) = folder.ancestors().find(|folder| folder.exists() || folder.as_os_str().is_empty())
+    else {
         return bad(format!("{} does not exist", folder.display()), "correct `data` in [station]");
     };
     let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
@@ -166,6 +176,9 @@ fn plc(plc: &PlcConfig) -> Option<Look> {
     });
     Some(match reached {
         Ok(_) => ok(format!("PLC: {address} takes connections")),
-        Err(error) => bad(format!("PLC {address}: {error}"), "check cable, address and that Modbus TCP is enabled in the PLC"),
+        Err(error) => bad(
+            format!("PLC {address}: {error}"),
+            "check cable, address and that Modbus TCP is enabled in the PLC",
+        ),
     })
 }

@@ -38,7 +38,10 @@ impl Replay {
             Err(problems) => return fail(Exit::Config, format!("the config has problems\n{problems}")),
         };
         let Some(recipe) = recipe_name(&plan, &self.recipe) else {
-            return fail(Exit::Config, format!("{} is no recipe of {}", self.recipe.display(), station_file.display()));
+            return fail(
+                Exit::Config,
+                format!("{} is no recipe of {}", self.recipe.display(), station_file.display()),
+            );
         };
         let data = match tempfile::tempdir() {
             Ok(data) => data,
@@ -61,6 +64,9 @@ impl Replay {
         while exit == Exit::Ok && !station.has_ended() {
             if let Ok(record) = records.recv_timeout(Duration::from_millis(20)) {
                 exit = self.tell(&record, &mut tally);
+            } else if let Some(says) = station.cameras_down().first() {
+                // A camera may come back; a file that is no picture stays one.
+                exit = fail(Exit::Device, format!("{} cannot be replayed: {says}", self.source.display()));
             }
         }
         let stopped = station.stop();
@@ -107,7 +113,12 @@ impl Tally {
         let counts = RecordVerdict::ALL.map(|verdict| {
             format!("{} {}", self.0.get(verdict.as_str()).copied().unwrap_or(0), verdict.as_str())
         });
-        format!("{total} parts in {:.1} s ({:.1}/s): {}", time.as_secs_f64(), total as f64 / time.as_secs_f64(), counts.join(", "))
+        format!(
+            "{total} parts in {:.1} s ({:.1}/s): {}",
+            time.as_secs_f64(),
+            total as f64 / time.as_secs_f64(),
+            counts.join(", ")
+        )
     }
 }
 

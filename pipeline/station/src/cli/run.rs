@@ -47,7 +47,8 @@ impl Run {
             say(&format!("metrics http://{address}/metrics   state http://{address}/readyz"));
         }
         let stop = stop_on_signal();
-        let end = self.seconds.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
+        let end =
+            self.seconds.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
         while !stop.load(Ordering::Relaxed)
             && end.is_none_or(|end| Instant::now() < end)
             && !(self.until_end && station.has_ended())

@@ -85,7 +85,11 @@ impl Document {
     pub(super) fn refuse_unknown_sections(&self, known: &[&str], problems: &mut Problems) {
         for key in self.root.as_table().into_iter().flatten().map(|(key, _)| key) {
             if !known.contains(&key.as_str()) {
-                let problem = self.problem_at(&[key.clone()], true, format!("there is no section \"{key}\""));
+                let problem = self.problem_at(
+                    std::slice::from_ref(key),
+                    true,
+                    format!("there is no section \"{key}\""),
+                );
                 problems.push(problem.hint(suggest(key, known.iter().copied())));
             }
         }
@@ -311,8 +315,9 @@ fn filled_in<T: DeserializeOwned>(value: &Value, field: &str, error: &str) -> Op
                 Ok(_) => true,
                 Err(other) => {
                     let other = other.message().trim().to_owned();
-                    let blames_it = culprit::<T>(&next, &other)
-                        .is_some_and(|route| route.starts_with(&table) && route.get(table.len()).is_some_and(|key| key == field));
+                    let blames_it = culprit::<T>(&next, &other).is_some_and(|route| {
+                        route.starts_with(&table) && route.get(table.len()).is_some_and(|key| key == field)
+                    });
                     other != error && (missing_field(&other).is_some() || !blames_it)
                 }
             };
@@ -326,7 +331,9 @@ fn tables_of(value: &Value) -> Vec<Route> {
     let mut tables: Vec<Route> = Vec::new();
     let mut level: Vec<Route> = vec![Vec::new()];
     while !level.is_empty() {
-        let is_table = |route: &Route| route.iter().try_fold(value, |at, step| child(at, step)).is_some_and(Value::is_table);
+        let is_table = |route: &Route| {
+            route.iter().try_fold(value, |at, step| child(at, step)).is_some_and(Value::is_table)
+        };
         tables.extend(level.iter().filter(|route| is_table(route)).cloned());
         level = level.iter().flat_map(|route| below(value, route)).collect();
     }

@@ -3,15 +3,14 @@
 use super::{
     document::Document,
     file::{
-        CameraSection, InferSection, ModelSection, RecipeSection, RegionSection, StationSection, TriggerSection,
+        CameraSection, InferSection, ModelSection, RecipeSection, RegionSection, StationSection,
+        TriggerSection,
     },
     problem::{Problem, Problems, suggest},
 };
 use plumb_capture::{SourceConfig, WatchConfig, trigger::PhotoEye};
 use plumb_inference::Card;
-use plumb_inspection::{
-    CameraId, FlatField, Lens, MmPerPx, RecipeName, RecipeNumber, RectPx, RegionName,
-};
+use plumb_inspection::{CameraId, FlatField, Lens, MmPerPx, RecipeName, RecipeNumber, RectPx, RegionName};
 use plumb_ledger::LedgerConfig;
 use plumb_line::LineConfig;
 use plumb_plc::PlcConfig;
@@ -127,7 +126,8 @@ impl RegionPlan {
 /// Every problem of every file, at once.
 pub fn read(station_toml: &Path) -> Result<Plan, Problems> {
     let mut problems = Problems::default();
-    let plan = Reader { problems: &mut problems, cards: Vec::new(), card_files: Vec::new() }.station(station_toml);
+    let plan =
+        Reader { problems: &mut problems, cards: Vec::new(), card_files: Vec::new() }.station(station_toml);
     match plan {
         Some(plan) if problems.is_empty() => Ok(plan),
         _ => Err(problems.sorted()),
@@ -158,7 +158,10 @@ impl Reader<'_> {
         }
         let plc = self.optional(&document, "plc").unwrap_or(PlcConfig::None);
         if let PlcConfig::ModbusTcp(modbus) = &plc {
-            modbus.problems().into_iter().for_each(|says| self.problems.push(document.problem(&["plc"], says)));
+            modbus
+                .problems()
+                .into_iter()
+                .for_each(|says| self.problems.push(document.problem(&["plc"], says)));
         }
         let line: Option<LineConfig> = self.optional(&document, "line");
         for problem in line.iter().flat_map(LineConfig::problems) {
@@ -202,7 +205,10 @@ impl Reader<'_> {
                 self.problems.push(document.problem(&["camera", &index, "id"], says));
             }
             if matches!(section.source, SourceConfig::Line(_)) && !has_line {
-                let problem = document.problem(&["camera", &index, "source"], "a camera of kind \"line\" needs the built-in line");
+                let problem = document.problem(
+                    &["camera", &index, "source"],
+                    "a camera of kind \"line\" needs the built-in line",
+                );
                 self.problems.push(problem.hint("add a [line] section"));
             }
             let optics = Optics {
@@ -252,7 +258,9 @@ impl Reader<'_> {
         plc: &PlcConfig,
     ) {
         match trigger {
-            TriggerSection::Frame { camera } => self.check_camera(document, &["trigger"], camera.as_ref(), cameras),
+            TriggerSection::Frame { camera } => {
+                self.check_camera(document, &["trigger"], camera.as_ref(), cameras)
+            }
             TriggerSection::PhotoEye { camera, eye } => {
                 self.check_camera(document, &["trigger"], camera.as_ref(), cameras);
                 if let Err(error) = PhotoEye::new(eye.clone()) {
@@ -277,11 +285,13 @@ impl Reader<'_> {
         let names = cameras.iter().map(|camera| camera.id.as_str());
         match camera {
             Some(id) if cameras.iter().all(|camera| camera.id != *id) => {
-                let problem = document.problem(&[route, &["camera"]].concat(), format!("there is no camera \"{id}\""));
+                let problem =
+                    document.problem(&[route, &["camera"]].concat(), format!("there is no camera \"{id}\""));
                 self.problems.push(problem.hint(suggest(id.as_str(), names)));
             }
             None if cameras.len() > 1 => {
-                let problem = document.problem(route, "there is more than one camera; `camera` must name one");
+                let problem =
+                    document.problem(route, "there is more than one camera; `camera` must name one");
                 self.problems.push(problem.hint(suggest("", names)));
             }
             _ => {}
@@ -296,7 +306,8 @@ impl Reader<'_> {
         files.sort();
         if files.is_empty() {
             let problem = Problem::of_file(folder, "there is no recipe in this folder");
-            self.problems.push(problem.hint("a recipe is a file like recipes/bolt-m8.toml beside station.toml"));
+            self.problems
+                .push(problem.hint("a recipe is a file like recipes/bolt-m8.toml beside station.toml"));
         }
         let mut recipes: BTreeMap<RecipeNumber, RecipePlan> = BTreeMap::new();
         for file in files {
@@ -330,7 +341,8 @@ impl Reader<'_> {
             self.problems.push(document.problem(&["recipe", "number"], says));
         }
         if section.deadline_ms == 0 {
-            self.problems.push(document.problem(&["recipe", "deadline_ms"], "a deadline of 0 ms cannot be met"));
+            self.problems
+                .push(document.problem(&["recipe", "deadline_ms"], "a deadline of 0 ms cannot be met"));
         }
         let mut digest = Sha256::new();
         digest.update(document.text());
@@ -352,7 +364,9 @@ impl Reader<'_> {
         let folder = document.file().parent().unwrap_or(Path::new("")).to_owned();
         let mut models = Vec::new();
         for index in (0..document.len_of(&["model"])).map(|index| index.to_string()) {
-            let Some(section) = document.take::<ModelSection>(&["model", &index], self.problems) else { continue };
+            let Some(section) = document.take::<ModelSection>(&["model", &index], self.problems) else {
+                continue;
+            };
             if models.iter().any(|(name, _)| name == section.name.as_str()) {
                 let says = format!("a second model is called \"{}\"", section.name);
                 self.problems.push(document.problem(&["model", &index, "name"], says));
@@ -386,7 +400,9 @@ impl Reader<'_> {
         let count = document.len_of(&["region"]);
         if count == 0 {
             let problem = document.problem(&[], "the recipe has no [[region]], so it looks at nothing");
-            self.problems.push(problem.hint("add [[region]] with name and model; without rect_px it is the whole frame"));
+            self.problems.push(
+                problem.hint("add [[region]] with name and model; without rect_px it is the whole frame"),
+            );
         }
         let mut regions: Vec<RegionPlan> = Vec::new();
         for index in (0..count).map(|index| index.to_string()) {
@@ -398,7 +414,10 @@ impl Reader<'_> {
                 self.problems.push(document.problem(&["region", &index, "name"], says));
             }
             let Some((_, card)) = models.iter().find(|(name, _)| name == section.model.as_str()) else {
-                let says = format!("region \"{}\" is for model \"{}\", which the recipe lacks", section.name, section.model);
+                let says = format!(
+                    "region \"{}\" is for model \"{}\", which the recipe lacks",
+                    section.name, section.model
+                );
                 let hint = suggest(section.model.as_str(), models.iter().map(|(name, _)| name.as_str()));
                 self.problems.push(document.problem(&["region", &index, "model"], says).hint(hint));
                 continue;
@@ -406,7 +425,10 @@ impl Reader<'_> {
             if let Some(rect) = section.rect_px
                 && (rect.w < 1.0 || rect.h < 1.0)
             {
-                let says = format!("region \"{}\" is {} x {} px; it needs at least 1 x 1", section.name, rect.w, rect.h);
+                let says = format!(
+                    "region \"{}\" is {} x {} px; it needs at least 1 x 1",
+                    section.name, rect.w, rect.h
+                );
                 self.problems.push(document.problem(&["region", &index, "rect_px"], says));
             }
             let camera = section.camera.or_else(|| cameras.first().map(|camera| camera.id.clone()));
@@ -483,7 +505,8 @@ impl Reader<'_> {
         for class in rule.classes() {
             let labels = looked_at.iter().flat_map(|region| &self.cards[region.card].labels);
             if labels.clone().all(|label| label != class) {
-                let says = format!("rule \"{name}\" is about \"{class}\", which no model of its regions can see");
+                let says =
+                    format!("rule \"{name}\" is about \"{class}\", which no model of its regions can see");
                 let hint = suggest(class.as_str(), labels.map(|label| label.as_str()));
                 self.problems.push(document.problem(&["rule", index], says).hint(hint));
             }
@@ -493,9 +516,12 @@ impl Reader<'_> {
                 camera.mm_per_px.is_none() && looked_at.iter().any(|region| region.camera == camera.id)
             });
             if let Some(camera) = scaleless {
-                let says = format!("rule \"{name}\" has a limit in mm, but camera \"{}\" has no scale", camera.id);
+                let says =
+                    format!("rule \"{name}\" has a limit in mm, but camera \"{}\" has no scale", camera.id);
                 let problem = document.problem(&["rule", index], says);
-                self.problems.push(problem.hint(format!("give camera \"{}\" its mm_per_px, or a limit in px", camera.id)));
+                self.problems.push(
+                    problem.hint(format!("give camera \"{}\" its mm_per_px, or a limit in px", camera.id)),
+                );
             }
         }
     }

@@ -115,7 +115,10 @@ impl Seat {
 
 impl Desk {
     /// A desk with a place for each camera; cameras are seated by [`Desk::adopt`].
-    #[expect(clippy::too_many_arguments, reason = "each is one wire of the diagram in HOUSE and has one caller")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one wire of the diagram in HOUSE and has one caller"
+    )]
     pub fn new(
         numbers: PartNumbers,
         lead: Option<(CameraId, Lead)>,
@@ -244,7 +247,9 @@ impl Desk {
 
     /// Exposes `camera` now. Called from thread `trigger`, because a camera may take a millisecond to answer.
     pub fn fire(&self, camera: &CameraId) {
-        let Some(device) = self.inside().cameras.get(camera).and_then(|seat| seat.camera.clone()) else { return };
+        let Some(device) = self.inside().cameras.get(camera).and_then(|seat| seat.camera.clone()) else {
+            return;
+        };
         if let Err(error) = device.trigger() {
             tracing::warn!(%camera, %error, "Camera could not be triggered.");
             self.lose_all_waiting(camera, Cause::CameraDown);
@@ -415,7 +420,8 @@ impl Desk {
     }
 
     fn lose_all_waiting(&self, camera: &CameraId, cause: Cause) {
-        let parts = self.seat(camera, |seat| seat.waiting.drain(..).map(|waiting| waiting.part).collect::<Vec<_>>());
+        let parts =
+            self.seat(camera, |seat| seat.waiting.drain(..).map(|waiting| waiting.part).collect::<Vec<_>>());
         for part in parts.into_iter().flatten() {
             self.lost(part, Some(camera), cause);
         }

@@ -59,6 +59,10 @@ pub struct View {
 }
 
 /// What the desk tells the verdict stage.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "64 of them wait at most, and a box would be an allocation a part"
+)]
 pub enum Told {
     /// A part began, or a view of it will not come.
     Part(Event<View>),

@@ -25,7 +25,9 @@ impl Preparer {
         let started = Instant::now();
         let (frame, mut trip) = trip.unload();
         let loss = |cause| Loss { part: trip.part, camera: self.camera.clone(), cause };
-        let Some(preprocessor) = self.by_recipe.get_mut(&trip.recipe) else { return Err(loss(Cause::Recipe)) };
+        let Some(preprocessor) = self.by_recipe.get_mut(&trip.recipe) else {
+            return Err(loss(Cause::Recipe));
+        };
         match preprocessor.prepare(&frame) {
             Ok(tensors) => {
                 trip.laps.add(Lap::Preprocess, started.elapsed());

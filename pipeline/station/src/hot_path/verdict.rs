@@ -9,9 +9,7 @@ use crate::{
     metrics::Metrics,
     state::{Health, State},
 };
-use plumb_inspection::{
-    CameraId, Cause, Lap, Laps, RecipeNumber, Trigger, TriggerSource, Trip,
-};
+use plumb_inspection::{CameraId, Cause, Lap, Laps, RecipeNumber, Trigger, TriggerSource, Trip};
 use plumb_plc::{Answer, PlcEvent, PlcLink, StationState, VerdictCode};
 use plumb_verdict::{Closed, Decision, Event, OpenParts, Verdict, measure};
 use std::{
@@ -60,19 +58,22 @@ pub struct Pulse {
     infer_ms: AtomicU64,
 }
 
-impl Pulse {
-    /// A heart that has just beaten.
-    pub fn new() -> Self {
+/// A heart that has just beaten.
+impl Default for Pulse {
+    fn default() -> Self {
         Self { started: Instant::now(), infer_ms: AtomicU64::new(0) }
     }
+}
 
+impl Pulse {
     /// `infer` is alive.
     pub fn infer(&self) {
         self.infer_ms.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
 
     fn infer_is_alive(&self) -> bool {
-        let silent = (self.started.elapsed().as_millis() as u64).saturating_sub(self.infer_ms.load(Ordering::Relaxed));
+        let silent =
+            (self.started.elapsed().as_millis() as u64).saturating_sub(self.infer_ms.load(Ordering::Relaxed));
         silent < 1000
     }
 }
@@ -100,7 +101,10 @@ pub struct VerdictStage {
 
 impl VerdictStage {
     /// A stage with no open parts.
-    #[expect(clippy::too_many_arguments, reason = "each is one wire of the diagram in HOUSE and has one caller")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one wire of the diagram in HOUSE and has one caller"
+    )]
     pub fn new(
         plan: Arc<Plan>,
         desk: Arc<Desk>,
@@ -200,7 +204,12 @@ impl VerdictStage {
             Some(cause) => (Verdict::missed(cause), cause.code()),
             None => {
                 for (camera, view) in &mut views {
-                    let scale = self.plan.cameras.iter().find(|plan| plan.id == *camera).and_then(|plan| plan.mm_per_px);
+                    let scale = self
+                        .plan
+                        .cameras
+                        .iter()
+                        .find(|plan| plan.id == *camera)
+                        .and_then(|plan| plan.mm_per_px);
                     measure(&mut view.seen.findings, scale);
                 }
                 let looked_at: Vec<_> =
@@ -313,7 +322,11 @@ impl VerdictStage {
             PlcEvent::MissedTrigger { part, encoder } => {
                 self.plc_error("missed_trigger");
                 let part = part.map(|part| part.get());
-                tracing::warn!(part, encoder, "The PLC triggered while the station was not ready; that part was not looked at.");
+                tracing::warn!(
+                    part,
+                    encoder,
+                    "The PLC triggered while the station was not ready; that part was not looked at."
+                );
             }
             PlcEvent::RoundTrip(time) => self.metrics.plc_roundtrip.observe(time.as_secs_f64()),
             PlcEvent::LinkUp { says } => {
@@ -363,7 +376,10 @@ impl VerdictStage {
             self.metrics.deadline.set(recipe.deadline.as_secs_f64());
             tracing::info!(recipe = %recipe.name, number = number.0, "Changed recipe.");
         } else {
-            tracing::error!(number = number.0, "The PLC asks for a recipe that is not loaded; the old one stays.");
+            tracing::error!(
+                number = number.0,
+                "The PLC asks for a recipe that is not loaded; the old one stays."
+            );
         }
         self.tell_state();
     }
@@ -391,7 +407,9 @@ impl VerdictStage {
         if self.ticks.is_multiple_of(BEAT_EVERY) {
             let infer = self.pulse.infer_is_alive();
             let ledger = self.keeper.is_alive();
-            for (heart, alive) in [("infer", infer), ("ledger", ledger), ("verdict", true), ("plc", self.link.is_some())] {
+            for (heart, alive) in
+                [("infer", infer), ("ledger", ledger), ("verdict", true), ("plc", self.link.is_some())]
+            {
                 if alive {
                     self.metrics.beat(heart);
                 }
@@ -412,7 +430,8 @@ impl VerdictStage {
     /// The PLC may trigger when the next part would be judged.
     fn tell_readiness(&self, now: Instant) {
         if let Some(link) = &self.link {
-            let released = !matches!(self.health.condition().state, State::Fault | State::Stopped | State::NotReleased);
+            let released =
+                !matches!(self.health.condition().state, State::Fault | State::Stopped | State::NotReleased);
             let room = self.open.len() < self.plan.station.open_parts_max;
             link.set_ready(released && room && self.desk.is_ready(now));
         }

@@ -50,7 +50,8 @@ impl Workshop {
     pub(crate) fn new(station: &str, recipe: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/inference/tests/models");
-        fs::copy(models.join("detector-yolo-v8.onnx"), folder.path().join("detector-yolo-v8.onnx")).expect("model");
+        fs::copy(models.join("detector-yolo-v8.onnx"), folder.path().join("detector-yolo-v8.onnx"))
+            .expect("model");
         fs::copy(models.join("detector-yolo-v8.toml"), folder.path().join("model.toml")).expect("card");
         fs::create_dir(folder.path().join("recipes")).expect("recipes");
         fs::create_dir(folder.path().join("pictures")).expect("pictures");
