@@ -7,6 +7,9 @@ What it finds means nothing; what it costs is what a real detector of that size 
 as f32), 8.7 GFLOP, 8 400 boxes of 3 classes in the `yolo_v8` layout. The graph is built here from convolutions, so that
 nothing has to be downloaded and no training tool's licence applies. The last layers are set so that an even picture
 gives no finding, a photograph a few and noise hundreds of boxes: reading the output is part of what is measured.
+
+Beside it `bench-blank`: takes and gives the same and does nothing in between (it finds the same five boxes in every
+picture), so that what a frame costs outside the model can be told from the model's own spread.
 """
 
 import argparse
@@ -123,6 +126,17 @@ def build(graph):
     graph.nodes.append(helper.make_node("Concat", [boxes, probabilities], ["output0"], axis=1))
 
 
+def blank(graph, boxes):
+    """Output that owes one number of the input, so that nothing can leave the input out."""
+    found = np.zeros((1, 4 + len(CLASSES), boxes), np.float32)
+    for at in range(5):
+        found[0, :, at * boxes // 5] = (60 + 120 * at, 320, 80, 200, 0.9, 0.1, 0.0)
+    starts, ends = graph.constant(np.zeros(4, np.int64)), graph.constant(np.ones(4, np.int64))
+    corner = graph.node("Slice", ["images", starts, ends], 1)
+    nothing = graph.node("Mul", [graph.reshape(corner, [1, 1, 1], 1), graph.constant(np.float32(0))], 1)
+    graph.nodes.append(helper.make_node("Add", [graph.constant(found), nothing], ["output0"]))
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     root = pathlib.Path(__file__).resolve().parents[2]
@@ -130,13 +144,22 @@ def main():
     arguments.add_argument("--seed", type=int, default=1)
     given = arguments.parse_args()
 
+    boxes = sum((SIDE // stride) ** 2 for stride in (8, 16, 32))
+    given.out.mkdir(parents=True, exist_ok=True)
     graph = Graph(given.seed)
     build(graph)
-    boxes = sum((SIDE // stride) ** 2 for stride in (8, 16, 32))
+    write(given.out, "bench-detector", graph, boxes,
+          f"random weights from seed {given.seed}; it finds nothing that is there, only its cost is real")
+    graph = Graph(given.seed)
+    blank(graph, boxes)
+    write(given.out, "bench-blank", graph, boxes, "no weights; it finds the same five boxes in every picture, at no cost")
+
+
+def write(out, name, graph, boxes, method):
     value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
     model = helper.make_model(
         helper.make_graph(
-            graph.nodes, "bench-detector", [value("images", [1, 3, SIDE, SIDE])],
+            graph.nodes, name, [value("images", [1, 3, SIDE, SIDE])],
             [value("output0", [1, 4 + len(CLASSES), boxes])], graph.weights,
         ),
         opset_imports=[helper.make_opsetid("", 13)], producer_name="plumb benches",
@@ -144,12 +167,11 @@ def main():
     model.ir_version = 8
     onnx.checker.check_model(model)
     data = model.SerializeToString(deterministic=True)
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "bench-detector.onnx").write_bytes(data)
+    (out / f"{name}.onnx").write_bytes(data)
     labels = ", ".join(f'"{label}"' for label in CLASSES)
-    (given.out / "bench-detector.toml").write_text(f"""\
-name = "bench-detector"
-file = "bench-detector.onnx"
+    (out / f"{name}.toml").write_text(f"""\
+name = "{name}"
+file = "{name}.onnx"
 sha256 = "{hashlib.sha256(data).hexdigest()}"
 labels = [{labels}]
 
@@ -165,10 +187,10 @@ height = {SIDE}
 fit = {{ kind = "letterbox" }}
 
 [about]
-method = "random weights from seed {given.seed}; it finds nothing that is there, only its cost is real"
+method = "{method}"
 licence = "Apache-2.0"
 """)
-    print(f"{given.out / 'bench-detector.onnx'}: {len(data) / 1e6:.1f} MB, {boxes} boxes")
+    print(f"{out / name}.onnx: {len(data) / 1e6:.1f} MB, {boxes} boxes")
 
 
 if __name__ == "__main__":
