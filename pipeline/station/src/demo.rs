@@ -366,12 +366,12 @@ impl Summary {
     }
 }
 
-/// At 2.4 m/s a millisecond more or less between photo-eye and exposure is 16 px; faster belts need a trigger by wire.
-const MOST_PER_MINUTE: f64 = 2400.0;
+/// At 1.5 m/s a millisecond more or less between photo-eye and exposure is 10 px; faster belts need a trigger by wire.
+const MOST_PER_MINUTE: f64 = 1500.0;
 /// The PLC's cycle.
 const SCAN: Duration = Duration::from_millis(1);
 /// From the photo-eye's edge to the exposure: half a scan, half a cycle of the link, and the way to the camera.
-const TRIGGER_DELAY: Duration = Duration::from_micros(1500);
+const TRIGGER_DELAY: Duration = Duration::from_micros(1750);
 
 /// A part is announced and exposed within so much belt, or it is rejected unseen: half a pitch further on, the
 /// picture would show its neighbour.

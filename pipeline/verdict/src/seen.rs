@@ -2,6 +2,7 @@
 
 use crate::{Look, Zone, limits::Limits, rule::Objection};
 use plumb_inspection::{CameraId, ClassName, Finding, Findings, ModelName, RegionName, Score};
+use std::collections::BTreeMap;
 
 /// Where a rule looks. What is `None` narrows nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -123,8 +124,20 @@ impl<'r, 'v> Seen<'r, 'v> {
         }
         (!limits.admit(got)).then(|| Objection {
             region: first.map(|finding| finding.region.clone()),
-            says: format!("{got} × {}{}, {limits}", name_of(class), self.scope.place()),
+            says: format!("{}{}, {limits}", self.counted(class, score_min), self.scope.place()),
         })
+    }
+
+    /// `2 × scratch, 1 × dent`: each class that was found, or the one asked for.
+    fn counted(&self, class: Option<&'r ClassName>, score_min: Score) -> String {
+        let mut counts: BTreeMap<&ClassName, u32> = BTreeMap::new();
+        for finding in self.findings(class, score_min) {
+            *counts.entry(&finding.class).or_default() += 1;
+        }
+        if counts.is_empty() {
+            return format!("0 × {}", name_of(class));
+        }
+        counts.iter().map(|(class, count)| format!("{count} × {class}")).collect::<Vec<_>>().join(", ")
     }
 
     /// Objects to sizes outside `limits`, to one that was not measured, and to none where there is a lower limit.

@@ -87,7 +87,7 @@ mod tests {
             .passes(&specks(2))
             .objects(&specks(3), "3 × speck, 1 to 2 wanted");
         Table::of("count", "score_min = 0.50001\nmax = 0").passes(&specks(3));
-        Table::of("count", "score_min = 0.5\nmax = 0").objects(&specks(3), "3 × finding, at most 0 allowed");
+        Table::of("count", "score_min = 0.5\nmax = 0").objects(&specks(3), "3 × speck, at most 0 allowed");
         Table::of("count", "score_min = 0\nmin = 3\nmax = 3").objects(&specks(4), "exactly 3 wanted");
     }
 
@@ -107,8 +107,10 @@ mod tests {
         ] {
             let rule = |limit: i32| format!("{keys}\nscore_min = 0.5\nmin = {limit}\nmax = {limit}");
             Table::of("count", &rule(counted)).passes(&both);
-            Table::of("count", &rule(counted + 1)).objects(&both, &format!("{counted} × "));
+            Table::of("count", &rule(counted + 1)).objects(&both, &format!("exactly {} wanted", counted + 1));
         }
+        Table::of("count", "score_min = 0.5\nmax = 0")
+            .objects(&both, "1 × dent, 2 × speck, at most 0 allowed");
     }
 
     #[test]
