@@ -52,6 +52,7 @@ struct Facts {
     cameras: BTreeMap<CameraId, Option<String>>,
     plc: Option<String>,
     ledger: Option<String>,
+    trend: Option<String>,
 }
 
 /// The state, and every sentence that explains it.
@@ -113,6 +114,13 @@ impl Health {
         self.facts().ledger = down;
     }
 
+    /// The last answers are as they should be (`None`), or the line had better stop, and why.
+    ///
+    /// The station judges as well as ever, so this explains the state without changing it.
+    pub fn trend(&self, advice: Option<String>) {
+        self.facts().trend = advice;
+    }
+
     /// What follows from all that.
     pub fn condition(&self) -> Condition {
         let facts = self.facts();
@@ -132,6 +140,7 @@ impl Health {
         } else {
             State::Degraded
         };
+        reasons.extend(facts.trend.clone());
         Condition { state, reasons }
     }
 

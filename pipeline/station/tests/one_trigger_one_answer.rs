@@ -174,3 +174,57 @@ fn a_part_with_one_view_lost_is_missed_whatever_the_other_shows() {
     assert_eq!((record.verdict, record.reasons[0].rule.as_str()), (RecordVerdict::Missed, "camera_down"));
     station.stop().expect("the ledger closes");
 }
+
+#[test]
+fn a_photo_eye_outside_the_picture_is_a_fault_not_a_silence() {
+    let eye = "kind = \"photo_eye\"\neye = { line_px = [400, 5, 400, 30] }";
+    let workshop = Workshop::new(&FILES.replace("kind = \"frame\"", eye), RECIPE);
+    workshop.pictures(&[true; 3]);
+    let (station, _records) = workshop.start();
+    wait_until("the fault", Duration::from_secs(20), || station.condition().state.as_str() == "fault");
+    let reasons = station.condition().reasons.join("; ");
+    assert!(reasons.contains("top") && reasons.contains("400"), "{reasons}");
+    station.stop().expect("the ledger closes");
+}
+
+#[test]
+fn lens_and_flat_field_of_a_camera_are_used_when_they_are_there() {
+    let station =
+        FILES.replace("id = \"top\"", "id = \"top\"\nlens = \"lens.toml\"\nflat_field = \"white.png\"");
+    let workshop = Workshop::new(&station, RECIPE);
+    workshop.pictures(&[true, false]);
+    workshop.write(
+        "lens.toml",
+        "size_px = [32, 32]\nfx = 40.0\nfy = 40.0\ncx = 15.5\ncy = 15.5\ndistortion = [0.01, 0.0, 0.0, 0.0, 0.0]\n",
+    );
+    image::GrayImage::from_pixel(32, 32, image::Luma([200]))
+        .save(workshop.path("white.png"))
+        .expect("a white picture");
+    let (station, records) = workshop.start();
+    wait_until("two records", Duration::from_secs(20), || station.metrics.records.get() == 2);
+    station.stop().expect("the ledger closes");
+    let told: Vec<_> = records.iter().map(|record| record.verdict.as_str()).collect();
+    assert_eq!(told, ["pass", "fail"]);
+
+    // Made at another size, they say so instead of bending the picture wrongly.
+    workshop.write(
+        "lens.toml",
+        "size_px = [640, 480]\nfx = 40.0\nfy = 40.0\ncx = 15.5\ncy = 15.5\ndistortion = [0.01, 0.0, 0.0, 0.0, 0.0]\n",
+    );
+    std::fs::remove_file(workshop.path("white.png")).expect("it was there");
+    let told =
+        plumb_station::config::read(&workshop.path("station.toml")).expect_err("no flat field").to_string();
+    assert!(told.contains("white.png") && told.contains("is no picture of a flat field"), "{told}");
+}
+
+#[test]
+fn five_rejects_in_a_row_are_a_reason_to_stop_the_line() {
+    let workshop = Workshop::new(FILES, RECIPE);
+    workshop.pictures(&[true, false, false, false, false, false]);
+    let (station, _records) = workshop.start();
+    wait_until("six records", Duration::from_secs(20), || station.metrics.records.get() == 6);
+    let reasons = station.condition().reasons;
+    assert!(reasons.iter().any(|reason| reason.contains("the line had better stop")), "{reasons:?}");
+    assert_eq!(station.condition().state.as_str(), "running", "it judges as well as ever");
+    station.stop().expect("the ledger closes");
+}

@@ -12,10 +12,13 @@ use plumb_inspection::{PartId, TriggerSource};
 use plumb_ledger::RecordVerdict;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 type Shared = State<Arc<Watchman>>;
+
+/// How long a client may take to read its last answer when the station stops.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Serves until told to stop.
 pub(super) async fn serve(
@@ -30,11 +33,21 @@ pub(super) async fn serve(
             return;
         }
     };
+    let mut last_call = stopped.clone();
     let until = async move {
         let _ = stopped.changed().await;
     };
-    if let Err(error) = axum::serve(listener, routes(watchman)).with_graceful_shutdown(until).await {
-        tracing::error!(%error, "HTTP ended.");
+    let patience = async move {
+        let _ = last_call.changed().await;
+        tokio::time::sleep(PATIENCE).await;
+    };
+    tokio::select! {
+        ended = axum::serve(listener, routes(watchman)).with_graceful_shutdown(until) => {
+            if let Err(error) = ended {
+                tracing::error!(%error, "HTTP ended.");
+            }
+        }
+        () = patience => {}
     }
 }
 

@@ -15,7 +15,7 @@ use plumb_ledger::LedgerConfig;
 use plumb_line::LineConfig;
 use plumb_plc::PlcConfig;
 use plumb_preprocess::{Cut, Optics};
-use plumb_verdict::{Judge, Look, RuleConfig};
+use plumb_verdict::{Judge, Look, RuleConfig, TrendConfig};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
@@ -40,6 +40,8 @@ pub struct Plan {
     pub line: Option<LineConfig>,
     /// What the models run on.
     pub infer: InferSection,
+    /// When the line had better stop.
+    pub trend: TrendConfig,
     /// Each card once, whoever uses it.
     pub cards: Vec<Card>,
     /// By the number the PLC knows.
@@ -141,7 +143,7 @@ struct Reader<'p> {
     card_files: Vec<PathBuf>,
 }
 
-const SECTIONS: [&str; 7] = ["station", "camera", "trigger", "plc", "ledger", "line", "infer"];
+const SECTIONS: [&str; 8] = ["station", "camera", "trigger", "plc", "ledger", "line", "infer", "trend"];
 
 impl Reader<'_> {
     fn station(mut self, file: &Path) -> Option<Plan> {
@@ -151,6 +153,7 @@ impl Reader<'_> {
         let station: Option<StationSection> = document.take(&["station"], self.problems);
         let trigger: Option<TriggerSection> = document.take(&["trigger"], self.problems);
         let infer = self.optional(&document, "infer").unwrap_or_default();
+        let trend = self.optional(&document, "trend").unwrap_or_default();
         let ledger: LedgerConfig = self.optional(&document, "ledger").unwrap_or_default();
         for (key, says) in ledger.problems() {
             let route: Vec<&str> = ["ledger"].into_iter().chain(key.split('.')).collect();
@@ -183,7 +186,19 @@ impl Reader<'_> {
         }
         let cards = std::mem::take(&mut self.cards);
         let (trigger, first_recipe) = (trigger?, first?);
-        Some(Plan { station, cameras, trigger, plc, ledger, line, infer, cards, recipes, first_recipe })
+        Some(Plan {
+            station,
+            cameras,
+            trigger,
+            plc,
+            ledger,
+            line,
+            infer,
+            trend,
+            cards,
+            recipes,
+            first_recipe,
+        })
     }
 
     fn optional<T: serde::de::DeserializeOwned>(&mut self, document: &Document, section: &str) -> Option<T> {

@@ -157,7 +157,7 @@ impl Desk {
             CameraEvent::Frame(frame) => {
                 self.metrics.frame(camera);
                 self.metrics.beat("capture");
-                let crossed = eye.is_some_and(|eye| eye.see(&frame));
+                let crossed = eye.is_some_and(|eye| self.look_through(eye, &frame));
                 self.frame(camera, frame, crossed);
             }
             CameraEvent::FramesLost { count } => self.frames_lost(camera, count),
@@ -267,6 +267,16 @@ impl Desk {
         let mut inside = self.inside();
         inside.begun = None;
         inside.cameras.clear();
+    }
+
+    /// A line outside the picture would never see a part, and nobody would miss it.
+    fn look_through(&self, eye: &mut PhotoEye, frame: &Frame) -> bool {
+        if frame.seq == 1
+            && let Err(error) = eye.fits(frame.image.width(), frame.image.height())
+        {
+            self.health.fault(format!("camera {}: {error}", frame.camera));
+        }
+        eye.see(frame)
     }
 
     fn frame(&self, camera: &CameraId, frame: Frame, crossed: bool) {
@@ -432,8 +442,8 @@ impl Desk {
         self.tell(Event::Lost { part, camera: camera.cloned(), cause });
     }
 
-    /// 64 entries: as many parts as may be open. If even that is full the verdict task hangs; a part whose beginning
-    /// cannot be told would go unanswered, so the station is in fault (the PLC sees its heartbeat stop and rejects).
+    /// If the inbox is full the verdict task hangs. A part whose beginning cannot be told would go unanswered, so the
+    /// station is in fault; the PLC sees its heartbeat stop, and rejects.
     fn tell(&self, event: Event<View>) {
         let Some(begun) = self.inside().begun.clone() else { return };
         let is_begin = matches!(event, Event::Began(_));

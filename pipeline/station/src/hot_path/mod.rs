@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  light ─▶ capture ─2─▶ preprocess ─1─▶ infer ─8─▶ verdict ─▶ plc ─1024─▶ ledger
-//!             └────────── 64: "this part has begun" ─▶┘          └─4─▶ pictures
+//!             └───────── 256: "this part has begun" ─▶┘          └─4─▶ pictures
 //! ```
 
 mod capture;
@@ -27,8 +27,9 @@ pub const TO_PREPROCESS: usize = 2;
 pub const TO_INFER: usize = 1;
 /// Views between `infer` and `verdict`. Full: infer waits; the verdict task never does, so this is milliseconds.
 pub const TO_VERDICT: usize = 8;
-/// Beginnings and losses of parts. Full: the station is in fault, see `Desk::tell`.
-pub const BEGUN: usize = 64;
+/// Beginnings and losses of parts: a burst of 64 lost frames is 128 of them. Full: the station is in fault, see
+/// `Desk::tell`.
+pub const BEGUN: usize = 256;
 /// Cameras to fire. Full: `Missed(Overrun)`.
 pub const TO_TRIGGER: usize = 8;
 /// What the PLC link tells. Full: the link waits, its PLC sees a slower handshake.

@@ -11,7 +11,7 @@ use crate::{
 };
 use plumb_inspection::{CameraId, Cause, Lap, Laps, RecipeNumber, Trigger, TriggerSource, Trip};
 use plumb_plc::{Answer, PlcEvent, PlcLink, StationState, VerdictCode};
-use plumb_verdict::{Closed, Decision, Event, OpenParts, Verdict, measure};
+use plumb_verdict::{Closed, Decision, Event, OpenParts, Trend, Verdict, measure};
 use std::{
     sync::{
         Arc,
@@ -92,6 +92,7 @@ pub struct VerdictStage {
     link: Option<PlcLink>,
     plc_name: String,
     awaiting: AwaitingWire,
+    trend: Trend,
     keeper: Box<dyn Keeper>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
@@ -117,7 +118,8 @@ impl VerdictStage {
     ) -> Self {
         let open = OpenParts::new(plan.station.open_parts_max);
         let awaiting = AwaitingWire::default();
-        Self { plan, desk, open, link, plc_name, awaiting, keeper, metrics, health, pulse, ticks: 0 }
+        let trend = Trend::new(plan.trend);
+        Self { plan, desk, open, link, plc_name, awaiting, trend, keeper, metrics, health, pulse, ticks: 0 }
     }
 
     /// Runs until both inboxes are closed, every part is answered and every answer confirmed or given up.
@@ -227,6 +229,7 @@ impl VerdictStage {
     }
 
     fn answer(&mut self, now: Instant, judged: Judged) {
+        self.watch_trend(&judged);
         let recipe = self.plan.recipes[&judged.recipe].name.as_str();
         let decision = now.saturating_duration_since(judged.trigger.at.mono);
         self.metrics.decision_latency.with_label_values(&[recipe]).observe(decision.as_secs_f64());
@@ -279,6 +282,16 @@ impl VerdictStage {
             }
             None => self.keep(Answered { late: judged.late, judged, delivered: false }),
         }
+    }
+
+    /// Rejecting on mends neither a broken process nor a broken light: the people at the line are told.
+    fn watch_trend(&mut self, judged: &Judged) {
+        let before = self.trend.advice().is_some();
+        let advice = self.trend.note(judged.verdict.decision, judged.late);
+        if let (Some(advice), false) = (&advice, before) {
+            tracing::error!(part = %judged.trigger.part, "The line had better stop: {advice}.");
+        }
+        self.health.trend(advice.map(|advice| format!("the line had better stop: {advice}")));
     }
 
     fn keep(&mut self, answered: Answered) {
