@@ -68,7 +68,9 @@ pub enum Exit {
 /// Parses the arguments, runs the command, and says how it ended.
 pub fn main() -> ExitCode {
     let cli = Cli::parse(); // exits with 2 by itself when the words are off
-    log_to_stderr(cli.verbose, cli.quiet);
+    // The demo tells its own story; the station's log would drown it.
+    let tells_itself = matches!(cli.command, Command::Demo(_));
+    log_to_stderr(cli.verbose, cli.quiet, tells_itself);
     let exit = match cli.command {
         Command::Demo(demo) => demo.run(),
         Command::Check(check) => check.run(),
@@ -111,9 +113,10 @@ fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-fn log_to_stderr(verbose: u8, quiet: bool) {
+fn log_to_stderr(verbose: u8, quiet: bool, tells_itself: bool) {
     let level = match (quiet, verbose) {
         (true, _) => "error",
+        (_, 0) if tells_itself => "warn",
         (_, 0) => "info",
         (_, 1) => "debug",
         _ => "trace",
