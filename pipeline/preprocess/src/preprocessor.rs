@@ -3,6 +3,7 @@
 use crate::{PreprocessError, bayer, crop, flat, rectify, route::Route};
 use opencv::core;
 use plumb_inspection::{FlatField, Frame, Lens, PixelFormat, RectPx, RegionName, Tensor, TensorSpec};
+use std::sync::{Mutex, PoisonError};
 
 /// The largest side of a tensor in px. A model that wants more is a misread card.
 const TENSOR_SIDE_MAX_PX: u32 = 8192;
@@ -56,8 +57,7 @@ impl Preprocessor {
     /// # Errors
     /// For a region of no size, a tensor of no sense, an impossible lens or flat field.
     pub fn new(optics: Optics, cuts: Vec<Cut>) -> Result<Self, PreprocessError> {
-        core::set_num_threads(1).map_err(|source| PreprocessError::OpenCvSetup { source })?;
-        core::set_use_opencl(false).map_err(|source| PreprocessError::OpenCvSetup { source })?;
+        no_threads_of_its_own().map_err(|source| PreprocessError::OpenCvSetup { source })?;
         optics.lens.as_ref().map_or(Ok(()), rectify::check)?;
         optics.flat_field.as_ref().map_or(Ok(()), flat::check)?;
         cuts.iter().try_for_each(Cut::check)?;
@@ -181,4 +181,17 @@ impl Cut {
         }
         Ok(())
     }
+}
+
+/// 0, not 1: both make OpenCV run everything on the caller's thread, but 1 also makes a new TBB arena, and two threads
+/// that do so at once crash in it. Once a process, for the same reason.
+fn no_threads_of_its_own() -> opencv::Result<()> {
+    static SET: Mutex<bool> = Mutex::new(false);
+    let mut set = SET.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*set {
+        core::set_num_threads(0)?;
+        core::set_use_opencl(false)?;
+        *set = true;
+    }
+    Ok(())
 }
