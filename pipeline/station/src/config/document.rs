@@ -257,13 +257,16 @@ fn remove(value: &mut Value, route: &[String]) {
 /// The entry without which `error` is no longer the complaint; the deepest one, so that an inner key is named.
 fn culprit<T: DeserializeOwned>(value: &Value, error: &str) -> Option<Route> {
     let unknown = error.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-    let is_culprit = |route: &Route| {
-        let mut without = value.clone();
-        remove(&mut without, route);
-        match T::deserialize(without) {
-            Ok(_) => true,
-            Err(other) => other.message().trim() != error,
-        }
+    let without = |route: &Route| {
+        let mut value = value.clone();
+        remove(&mut value, route);
+        T::deserialize(value).err().map(|error| error.message().trim().to_owned())
+    };
+    let is_culprit = |route: &Route| without(route).as_deref() != Some(error);
+    // A key that has no place in one table may be a tag that its own table must have in another.
+    let is_named = |route: &Route| {
+        let key = route.last().map(String::as_str);
+        unknown.is_some() && key == unknown && without(route).as_deref().and_then(missing_field) != unknown
     };
     let mut found: Option<Route> = None;
     let mut level = below(value, &[]);
@@ -271,7 +274,6 @@ fn culprit<T: DeserializeOwned>(value: &Value, error: &str) -> Option<Route> {
         // A key that has no place here is known by its name. Else the tag `kind` comes last: without it every
         // complaint about its table changes.
         level.sort_by_key(|route| route.last().is_some_and(|key| key == "kind"));
-        let is_named = |route: &&Route| unknown.is_some() && route.last().map(String::as_str) == unknown;
         let named = level.iter().find(|route| is_named(route) && is_culprit(route));
         let next = named.cloned().or_else(|| level.iter().find(|route| is_culprit(route)).cloned());
         let Some(route) = next else { return found };
@@ -310,7 +312,7 @@ fn filled_in<T: DeserializeOwned>(value: &Value, field: &str, error: &str) -> Op
     tables_of(value).into_iter().find_map(|table| {
         stand_ins.iter().find_map(|stand_in| {
             let mut next = value.clone();
-            insert(&mut next, &table, field, stand_in.clone())?;
+            insert_new(&mut next, &table, field, stand_in.clone())?;
             let fits = match T::deserialize(next.clone()) {
                 Ok(_) => true,
                 Err(other) => {
@@ -340,10 +342,12 @@ fn tables_of(value: &Value) -> Vec<Route> {
     tables
 }
 
-fn insert(value: &mut Value, table: &[String], key: &str, entry: Value) -> Option<()> {
-    let at = table.iter().try_fold(value, |at, step| child_mut(at, step))?;
-    at.as_table_mut()?.insert(key.to_owned(), entry);
-    Some(())
+/// `None` if the table has that key, and so does not lack it.
+fn insert_new(value: &mut Value, table: &[String], key: &str, entry: Value) -> Option<()> {
+    let table = table.iter().try_fold(value, |at, step| child_mut(at, step))?.as_table_mut()?;
+    let is_new = !table.contains_key(key);
+    table.entry(key).or_insert(entry);
+    is_new.then_some(())
 }
 
 fn missing_field(error: &str) -> Option<&str> {
@@ -421,6 +425,32 @@ mod tests {
             problems,
             ["station.toml:4:19  kind cannot be \"file\"\n    hint: did you mean \"files\"?"]
         );
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+    enum Trigger {
+        #[expect(dead_code, reason = "only whether it reads matters here")]
+        PhotoEye { eye: Eye },
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Eye {
+        #[expect(dead_code, reason = "only whether it reads matters here")]
+        sense: Source,
+    }
+
+    #[test]
+    fn a_wrong_kind_deep_inside_is_told_once_and_blames_no_other_kind() {
+        let mut problems = Problems::default();
+        let text =
+            "[trigger]\nkind = \"photo_eye\"\n[trigger.eye]\nsense = { kind = \"file\", path = \"x\" }\n";
+        let document =
+            Document::parse(Path::new("station.toml"), text.to_owned(), &mut problems).expect("TOML");
+        assert!(document.take::<Trigger>(&["trigger"], &mut problems).is_none());
+        let told: Vec<String> = problems.sorted().iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["station.toml:4:18  kind cannot be \"file\"\n    hint: did you mean \"files\"?"]);
     }
 
     #[test]
