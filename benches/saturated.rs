@@ -2,10 +2,12 @@
 //!
 //! `saturated`: frames a second from a 720p MJPEG video to records, as a share of what a bare `session.run` loop of the
 //! same model does with the same one thread. `outside`: CPU time a frame that is neither the model's nor the decoder's,
-//! with a model that costs nothing, so that the difference is not lost in the model's own spread.
+//! with a model that costs nothing, so that the difference is not lost in the model's own spread; once as the process's
+//! time less that of a bare decode and a bare run, once as the sum of the station's own threads.
 //!
 //! Bare loop and station take turns, so that what else the machine does touches both. `cargo bench -p plumb-benches
-//! --bench saturated` prints one JSON line a figure; PLUMB_BENCH_FRAMES and PLUMB_BENCH_ROUNDS make it longer or shorter.
+//! --bench saturated` prints one JSON line a figure; the name of a figure after `--` measures that one alone;
+//! PLUMB_BENCH_FRAMES (300) and PLUMB_BENCH_ROUNDS (5) make it longer or shorter.
 
 #![allow(clippy::print_stdout, missing_docs)]
 
@@ -28,7 +30,7 @@ use workshop::{
     Outcome,
     bare::{self, Loop},
     clip, median,
-    process::{Reading, load},
+    process::{GSTREAMER, Reading, load},
     range,
 };
 
@@ -44,8 +46,15 @@ fn main() -> Outcome<()> {
     let (detector, blank) = (workshop::card("bench-detector")?, workshop::card("bench-blank")?);
     let folder = tempfile::tempdir()?;
     let bench = Bench { folder: folder.path(), clip: clip::make(folder.path(), frames)?, frames };
-    bench.saturated(&detector, rounds)?;
-    bench.outside(&blank, 2 * rounds)
+    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |figure: &str| asked.is_empty() || asked.iter().any(|asked| asked == figure);
+    if wanted("saturated") {
+        bench.saturated(&detector, rounds)?;
+    }
+    if wanted("outside") {
+        bench.outside(&blank, 2 * rounds)?;
+    }
+    Ok(())
 }
 
 fn number(variable: &str, default: u32) -> Outcome<u32> {
@@ -93,7 +102,7 @@ impl Bench<'_> {
     fn outside(&self, card: &Path, rounds: u32) -> Outcome<()> {
         let mut bare = self.bare_loop(&workshop::read_card(card)?)?;
         let (mut all, mut model, mut decoding, mut outside) = (vec![], vec![], vec![], vec![]);
-        let mut threads = vec![];
+        let (mut own, mut threads) = (vec![], vec![]);
         for _ in 0..rounds {
             let decode = self.decode()?;
             let run = bare.run(self.frames)?;
@@ -102,6 +111,8 @@ impl Bench<'_> {
             model.push(run.cpu_ms);
             decoding.push(decode.cpu_ms);
             outside.push(replayed.cpu_ms - run.cpu_ms - decode.cpu_ms);
+            let ours = replayed.threads_ms.iter().filter(|(name, _)| *name != GSTREAMER).map(|(_, ms)| ms);
+            own.push(ours.sum::<f64>() - run.cpu_ms);
             threads.push(replayed.threads_ms);
         }
         let names = threads.last().into_iter().flat_map(|threads| threads.keys());
@@ -113,11 +124,11 @@ impl Bench<'_> {
             .map(|(name, ms)| (name, json!(rounded(ms))))
             .collect();
         let line = json!({
-            "figure": "outside", "frames": self.frames, "rounds": rounds,
-            "replay_cpu_ms": rounded(median(all)), "session_run_cpu_ms": rounded(median(model)),
-            "decode_cpu_ms": rounded(median(decoding)), "outside_cpu_ms": rounded(median(outside.clone())),
-            "outside_range_ms": range(outside).map(rounded), "wanted_ms": 1.5, "replay_threads_ms": by_thread,
-            "load_1_min": load(),
+            "figure": "outside", "frames": self.frames, "rounds": rounds, "wanted_ms": 1.5,
+            "outside_cpu_ms": rounded(median(outside.clone())), "outside_range_ms": range(outside).map(rounded),
+            "own_threads_cpu_ms": rounded(median(own.clone())), "own_threads_range_ms": range(own).map(rounded),
+            "replay_cpu_ms": rounded(median(all)), "decode_cpu_ms": rounded(median(decoding)),
+            "session_run_cpu_ms": rounded(median(model)), "replay_threads_ms": by_thread, "load_1_min": load(),
         });
         println!("{line}");
         Ok(())

@@ -35,13 +35,19 @@ impl Reading {
     }
 }
 
-/// From the scheduler's own count in ns; threads of one name are added up.
+/// GStreamer's streaming threads, by the one name they are given here: they decode.
+pub(crate) const GSTREAMER: &str = "gstreamer";
+
+/// From the scheduler's own count in ns; threads of one name are added up. GStreamer names its threads after a pad
+/// (`multiqueue3:src`), with a number that goes up from pipeline to pipeline.
 fn threads() -> BTreeMap<String, Duration> {
     let mut threads = BTreeMap::new();
     for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
         let read = |file| fs::read_to_string(task.path().join(file)).unwrap_or_default();
         let ns = read("schedstat").split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or(0);
-        *threads.entry(read("comm").trim().to_owned()).or_default() += Duration::from_nanos(ns);
+        let name = read("comm");
+        let name = if name.contains(':') { GSTREAMER } else { name.trim() };
+        *threads.entry(name.to_owned()).or_default() += Duration::from_nanos(ns);
     }
     threads
 }
