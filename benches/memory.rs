@@ -28,6 +28,7 @@ fn main() -> Outcome<()> {
     if clip::was_this()? {
         return Ok(());
     }
+    plumb_station::memory::give_frames_back(); // as the binary does
     let minutes: f64 = match std::env::var("PLUMB_BENCH_MINUTES") {
         Ok(given) => {
             given.parse().map_err(|_| format!("PLUMB_BENCH_MINUTES is \"{given}\", not a number"))?

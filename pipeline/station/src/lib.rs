@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod hot_path;
+pub mod memory;
 pub mod metrics;
 pub mod replay;
 pub mod state;

@@ -67,6 +67,7 @@ pub enum Exit {
 
 /// Parses the arguments, runs the command, and says how it ended.
 pub fn main() -> ExitCode {
+    crate::memory::give_frames_back();
     let cli = Cli::parse(); // exits with 2 by itself when the words are off
     // The demo tells its own story; the station's log would drown it.
     let tells_itself = matches!(cli.command, Command::Demo(_));
