@@ -1,7 +1,7 @@
 //! What can be wrong with a model, said to the person who can put it right.
 
 use crate::Device;
-use plumb_inspection::{ModelName, RegionName};
+use plumb_inspection::{Cause, ModelName, RegionName};
 use std::path::PathBuf;
 
 /// Why a model cannot be used (at load), or why it gave nothing (at a part, which is then `Missed`).
@@ -175,4 +175,14 @@ pub enum ModelError {
         /// ONNX Runtime's words.
         reason: String,
     },
+}
+
+impl ModelError {
+    /// Why a part is missed whose picture this happened on.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Device { .. } => Cause::Device,
+            _ => Cause::Model,
+        }
+    }
 }

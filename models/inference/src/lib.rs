@@ -31,7 +31,7 @@ mod runtime;
 mod session;
 
 pub use card::{About, Card, CardError};
-pub use device::{Device, DeviceError};
+pub use device::{Device, DeviceError, Kserve, OpenVino};
 pub use error::ModelError;
 pub use family::{
     Activation, AnomalyConfig, ClassifierConfig, DetectorConfig, DetectorOutput, FamilyConfig,

@@ -65,8 +65,8 @@ impl Model {
     /// For every way in which file, card and device can fail to fit, said before the station is ready.
     pub fn load(runtime: &Runtime, card: &Card, options: &LoadOptions) -> Result<Self, ModelError> {
         let bytes = checked_bytes(card)?;
-        let session = Session::open(runtime, &bytes, options.device, options.threads)
-            .map_err(|error| refused(card, options.device, error))?;
+        let session = Session::open(runtime, &bytes, &options.device, options.threads)
+            .map_err(|error| refused(card, options.device.clone(), error))?;
         check_input(&session, card)?;
         let info = ModelInfo {
             name: card.name.clone(),
@@ -131,6 +131,16 @@ impl Model {
                 region: tensor.region.clone(),
                 reason,
             })?
+    }
+
+    /// As [`Model::examine`], for several tensors; the answers come in their order. What is not there `by` then is an
+    /// error: only a model on another machine is waited for so, and only up to then.
+    pub fn examine_batch(
+        &mut self,
+        tensors: &[&Tensor],
+        _by: Option<Instant>,
+    ) -> Vec<Result<Findings, ModelError>> {
+        tensors.iter().map(|tensor| self.examine(tensor)).collect()
     }
 
     /// What the model is and where it runs.

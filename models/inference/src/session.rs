@@ -49,7 +49,7 @@ impl Session {
     pub(crate) fn open(
         runtime: &Runtime,
         bytes: &[u8],
-        device: Device,
+        device: &Device,
         threads: usize,
     ) -> Result<Self, OpenError> {
         let on_cpu = |why: String| {
@@ -70,7 +70,7 @@ impl Session {
         };
         match device {
             Device::Cpu => on_cpu("asked for".to_owned()),
-            Device::Cuda(card) => on_cuda(card),
+            Device::Cuda(card) => on_cuda(*card),
             Device::Auto if !runtime.providers().iter().any(|name| name == "CUDAExecutionProvider") => {
                 on_cpu("this ONNX Runtime has no CUDA provider".to_owned())
             }
@@ -80,6 +80,9 @@ impl Session {
                 // graph itself comes back from the processor too.
                 Err(error) => on_cpu(format!("cuda:0 does not work here: {}", error.reason())),
             },
+            Device::TensorRt(_) | Device::OpenVino(_) | Device::Kserve(_) => {
+                Err(OpenError::Device("this version of Plumb cannot run models there".to_owned()))
+            }
         }
     }
 
@@ -231,7 +234,7 @@ mod tests {
             let shape = [0, 1, 2, 3].map(|i| entry["inputs"][0]["shape"][i].as_u64().unwrap() as usize);
             let values = (0..shape.iter().product()).map(|i| ((i * 7919) % 256) as f32 / 255.0).collect();
             let bytes = std::fs::read(models.join(file)).unwrap();
-            let Ok(mut session) = Session::open(&runtime, &bytes, Device::Cpu, 1) else {
+            let Ok(mut session) = Session::open(&runtime, &bytes, &Device::Cpu, 1) else {
                 panic!("{file} is refused")
             };
             session

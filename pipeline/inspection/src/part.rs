@@ -112,11 +112,15 @@ pub enum Cause {
     TooManyParts = 109,
     /// Its part id was given again while views of the first were still awaited: their pictures cannot be told apart.
     DuplicateId = 110,
+    /// The device that runs the model is out of memory, or gone.
+    Device = 111,
+    /// The inference server did not answer in time, or not at all.
+    Remote = 112,
 }
 
 impl Cause {
     /// Every cause, for metrics and the PLC map.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Deadline,
         Self::Overrun,
         Self::FrameLost,
@@ -128,6 +132,8 @@ impl Cause {
         Self::NotReleased,
         Self::TooManyParts,
         Self::DuplicateId,
+        Self::Device,
+        Self::Remote,
     ];
 
     /// Word 15 of the register block.
@@ -149,6 +155,8 @@ impl Cause {
             Self::NotReleased => "not_released",
             Self::TooManyParts => "too_many_parts",
             Self::DuplicateId => "duplicate_id",
+            Self::Device => "device",
+            Self::Remote => "remote",
         }
     }
 }
@@ -167,6 +175,8 @@ impl fmt::Display for Cause {
             Self::NotReleased => "the station is not released",
             Self::TooManyParts => "too many parts are open",
             Self::DuplicateId => "its part id was given twice",
+            Self::Device => "the device that runs its model failed",
+            Self::Remote => "the inference server did not answer",
         })
     }
 }

@@ -4,12 +4,16 @@ use serde_json::Value;
 use std::{collections::BTreeMap, process::Command};
 
 /// As in ARCHITECTURE.md; crates not named here may import nothing of ours.
-const MAY_IMPORT: [(&str, &[&str]); 8] = [
+const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("plumb-inspection", &[]),
+    ("plumb-onnx", &[]),
+    ("plumb-remote", &[]),
+    ("plumb-quality", &[]),
     ("plumb-line", &["plumb-inspection"]),
     ("plumb-capture", &["plumb-inspection", "plumb-line"]),
     ("plumb-preprocess", &["plumb-inspection"]),
-    ("plumb-inference", &["plumb-inspection"]),
+    ("plumb-inference", &["plumb-inspection", "plumb-onnx", "plumb-remote"]),
+    ("plumb-recognise", &["plumb-inspection", "plumb-onnx", "plumb-inference"]),
     ("plumb-verdict", &["plumb-inspection"]),
     ("plumb-plc", &["plumb-inspection", "plumb-verdict"]),
     ("plumb-ledger", &["plumb-inspection", "plumb-verdict"]),

@@ -22,7 +22,7 @@ impl Examiner {
     /// # Errors
     /// The first model that cannot run, with the sentence that says why.
     pub fn load(plan: &Plan, runtime: &Runtime) -> Result<Self, ModelError> {
-        let options = LoadOptions { device: plan.infer.device, threads: plan.infer.threads };
+        let options = LoadOptions { device: plan.infer.device.clone(), threads: plan.infer.threads };
         let models = plan
             .cards
             .iter()
@@ -71,7 +71,7 @@ impl Examiner {
                 Ok(seen) => findings.append(seen),
                 Err(error) => {
                     tracing::error!(part = %trip.part, region = %tensor.region, %error, "Model gave no answer.");
-                    return Err(loss(Cause::Model));
+                    return Err(loss(error.cause()));
                 }
             }
         }

@@ -1,0 +1,1 @@
+//! The statistics of quality: pure functions, each with its source.

@@ -1,0 +1,1 @@
+//! An ONNX file read and edited as what it is, a protobuf: no runtime needed.
