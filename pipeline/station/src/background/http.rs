@@ -1,6 +1,6 @@
 //! The one HTTP listener: `/metrics`, `/healthz`, `/readyz` and `/api/v1`. Whatever the database does, `/metrics` answers.
 
-use super::Watchman;
+use super::{Watchman, recipes};
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
@@ -15,7 +15,7 @@ use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-type Shared = State<Arc<Watchman>>;
+pub(super) type Shared = State<Arc<Watchman>>;
 
 /// How long a client may take to read its last answer when the station stops.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -59,7 +59,10 @@ fn routes(watchman: Arc<Watchman>) -> Router {
         .route("/readyz", get(ready))
         .route("/api/v1/openapi.json", get(openapi))
         .route("/api/v1/state", get(state))
-        .route("/api/v1/models", get(models))
+        .route("/api/v1/models", get(recipes::models))
+        .route("/api/v1/recipes", get(recipes::recipes))
+        .route("/api/v1/recipes/{recipe}/load", post(recipes::load))
+        .route("/api/v1/changeover", get(recipes::changeover))
         .route("/api/v1/trigger", post(trigger))
         .route("/api/v1/parts", get(parts))
         .route("/api/v1/parts/{id}", get(part))
@@ -103,7 +106,8 @@ async fn openapi() -> impl IntoResponse {
 
 async fn state(State(watchman): Shared) -> impl IntoResponse {
     let condition = watchman.health.condition();
-    let recipe = &watchman.plan.recipes[&watchman.desk.recipe()];
+    let current = watchman.desk.current();
+    let recipe = &current.plan;
     Json(json!({
         "schema": "plumb.state/1",
         "station": watchman.plan.station.name,
@@ -111,23 +115,15 @@ async fn state(State(watchman): Shared) -> impl IntoResponse {
         "reasons": condition.reasons,
         "recipe": recipe.name,
         "recipe_number": recipe.number,
+        "edition": current.edition,
+        "recipe_digest": recipe.digest,
+        "changeover": watchman.changeover.progress().0,
         "deadline_ms": recipe.deadline.as_millis() as u64,
         "triggers": watchman.metrics.triggers(),
         "answers": watchman.metrics.answers.get(),
         "records": watchman.metrics.records.get(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
-}
-
-async fn models(State(watchman): Shared) -> impl IntoResponse {
-    let models: Vec<_> = watchman
-        .models
-        .iter()
-        .map(|model| {
-            json!({ "name": model.name, "digest": model.digest, "provider": model.provider, "labels": model.labels })
-        })
-        .collect();
-    Json(json!({ "schema": "plumb.models/1", "models": models }))
 }
 
 /// A software trigger: the next frame of each camera of the recipe is looked at.
@@ -193,6 +189,6 @@ async fn read<T: Serialize + Send + 'static>(
     }
 }
 
-fn refusal(status: StatusCode, says: &str) -> Response {
+pub(super) fn refusal(status: StatusCode, says: &str) -> Response {
     (status, Json(json!({ "schema": "plumb.error/1", "error": says }))).into_response()
 }

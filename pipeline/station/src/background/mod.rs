@@ -2,6 +2,7 @@
 
 mod http;
 mod ledger;
+mod recipes;
 mod watchman;
 
 pub use ledger::{LedgerKeeper, Tap};
