@@ -1,1 +1,5 @@
 //! The statistics of quality: pure functions, each with its source.
+
+mod proportion;
+
+pub use proportion::clopper_pearson;

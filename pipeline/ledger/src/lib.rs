@@ -18,11 +18,13 @@ mod error;
 mod gate;
 mod keep;
 mod ledger;
+mod model;
 mod numbers;
 mod picture;
 mod reader;
 mod record;
 mod schema;
+mod shadow;
 mod stats;
 mod writer;
 
@@ -30,11 +32,15 @@ pub use config::{LedgerConfig, PictureConfig, PictureFormat};
 pub use error::{Full, LedgerError};
 pub use keep::keep_picture;
 pub use ledger::Ledger;
+pub use model::{LivePlace, ModelBook, ModelChange, ModelEntry, ModelError, ModelState, NewModel, pick};
 pub use numbers::PartNumbers;
 pub use picture::{PictureJob, PictureSender};
 pub use reader::{Query, Reader};
 pub use record::{
     MissingPicture, ModelRecord, Picture, PlcRecord, Record, RecordVerdict, Schema, Timings, ViewRecord,
+};
+pub use shadow::{
+    Interval, ShadowQuery, ShadowRecord, ShadowSchema, ShadowSender, ShadowSummary, ShadowVerdict,
 };
 pub use stats::LedgerStats;
 pub use writer::RecordSender;
