@@ -337,8 +337,9 @@ impl Worker {
             What::Plan(plan) => *plan,
             What::Number(number) => {
                 let config = &self.shared.plan;
-                let plan = config::read_recipe(&config.recipes_folder, &config.cameras, &number.0.to_string())
-                    .map_err(|error| error.to_string())?;
+                let plan =
+                    config::read_recipe(&config.recipes_folder, &config.cameras, &number.0.to_string())
+                        .map_err(|error| error.to_string())?;
                 progress.recipe = plan.name.to_string();
                 plan
             }
@@ -369,8 +370,8 @@ impl Worker {
                         && (other.plan.number == plan.number || other.plan.name == plan.name)
                 });
                 // One that was loaded ahead is kept too, until the changeover after the next.
-                let may_go_live = self.shared.plan.infer.preload == Preload::All
-                    || recipe.edition > current.edition;
+                let may_go_live =
+                    self.shared.plan.infer.preload == Preload::All || recipe.edition > current.edition;
                 recipe.edition == current.edition || recipe.open() > 0 || (may_go_live && !is_replaced)
             };
             let unneeded = editions.iter().filter(|recipe| !is_needed(recipe));

@@ -37,9 +37,16 @@ struct Cutter {
 
 /// What a thread is told, between two frames.
 enum Order {
-    Learn { edition: Edition, cutting: Box<Cutting>, done: Sender<()> },
+    Learn {
+        edition: Edition,
+        cutting: Box<Cutting>,
+        done: Sender<()>,
+    },
     /// What was learned goes back to be dropped where nobody waits.
-    Forget { edition: Edition, back: Sender<Option<Cutting>> },
+    Forget {
+        edition: Edition,
+        back: Sender<Option<Cutting>>,
+    },
 }
 
 impl Cutters {
@@ -78,10 +85,12 @@ impl Cutters {
         for (camera, cutter, cutting) in told {
             let (done, is_done) = bounded(1);
             let order = Order::Learn { edition: recipe.edition, cutting, done };
-            let learned = cutter.orders.send_timeout(order, PATIENCE).is_ok()
-                && is_done.recv_timeout(PATIENCE).is_ok();
+            let learned =
+                cutter.orders.send_timeout(order, PATIENCE).is_ok() && is_done.recv_timeout(PATIENCE).is_ok();
             if !learned {
-                return Err(format!("preprocessing of camera {camera} does not take up a new recipe; it hangs"));
+                return Err(format!(
+                    "preprocessing of camera {camera} does not take up a new recipe; it hangs"
+                ));
             }
         }
         Ok(())

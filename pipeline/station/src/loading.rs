@@ -5,20 +5,18 @@
 
 use crate::{
     config::{DeviceMissing, InferSection, ModelPlan, RecipePlan},
-    devices::{Opening, device_of, open},
+    devices::Opening,
     edition::{LoadedModel, LoadedRecipe, LoadedShadow, ModelId},
 };
 use plumb_inference::{Card, Device, LoadOptions, Model, ModelError, ModelInfo, Runtime};
-use plumb_inspection::Edition;
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use plumb_inspection::{Cause, Edition};
+use std::{collections::BTreeSet, sync::Arc, thread, time::Duration};
 
 /// Runs a model gets to get warm; the median of them is what it takes.
 const WARM_UP_RUNS: usize = 5;
+
+/// Providers that make nothing of a model which would be worth keeping.
+const PLAIN: [&str; 2] = ["CPUExecutionProvider", "AzureExecutionProvider"];
 
 /// Opens models and knows which are open.
 pub struct Loader {
@@ -41,6 +39,7 @@ struct Resident {
 struct Wish {
     card: Arc<Card>,
     device: Device,
+    variant: Option<String>,
     /// A shadow has a session of its own, on its own thread.
     shadow: bool,
 }
@@ -135,7 +134,8 @@ impl Loader {
         }
         // A shadow that does not come up is no reason to stop a line that it has no say in.
         let shadows = plan.shadows.iter().map(|shadow| {
-            let model = self.find_or_open(&plan.models[shadow.model], true, (pace, step), &mut found, &mut fresh);
+            let model =
+                self.find_or_open(&plan.models[shadow.model], true, (pace, step), &mut found, &mut fresh);
             if let Err(error) = &model {
                 tracing::error!(recipe = %plan.name, "A shadow model does not come up: {error}.");
             }
@@ -183,7 +183,8 @@ impl Loader {
         found: &mut Vec<Resident>,
         fresh: &mut Vec<Fresh>,
     ) -> Result<LoadedModel, LoadError> {
-        let wish = Wish { card: model.card.clone(), device: self.device_of(model), shadow };
+        let (card, variant) = (model.card.clone(), model.variant.clone());
+        let wish = Wish { card, device: self.device_of(model), variant, shadow };
         if let Some(known) = self.open.iter().chain(&*found).find(|known| known.wish == wish) {
             let known = known.clone();
             let loaded = known.model.clone();
@@ -191,52 +192,70 @@ impl Loader {
             return Ok(loaded);
         }
         step(Step::Opening);
-        let (first, options, degraded) = self.open_somewhere(&wish)?;
-        let device = device_of(&first);
-        let mut sessions = vec![first];
-        let count = if device == "cpu" && !shadow { self.infer.workers } else { 1 };
-        while sessions.len() < count {
-            let sibling = Model::load(&self.runtime, &wish.card, &options);
-            sessions.push(sibling.map_err(|error| LoadError(error.to_string()))?);
-        }
+        let (mut sessions, degraded) = self.open_somewhere(&wish)?;
         step(Step::Warming);
         let mut run = Duration::ZERO;
         for session in &mut sessions {
             run = warm(session, pace).map_err(|error| LoadError(error.to_string()))?.max(run);
         }
         self.last += 1;
-        let id = ModelId(self.last);
-        let info = sessions[0].info().clone();
+        let (id, info) = (ModelId(self.last), sessions[0].info().clone());
         tell(&info, &wish.device, run, degraded.as_deref());
-        let opening = Arc::new(Opening::of(&self.runtime, wish.card.clone(), options, &sessions[0]));
-        let loaded = LoadedModel { id, info, asked: wish.device.clone(), device: device.clone(), run, degraded };
+        let device = info.provider.clone();
+        let opening =
+            Arc::new(Opening::of(&self.runtime, &wish.card, self.options(&wish, &wish.device), &info));
+        let loaded =
+            LoadedModel { id, info, asked: wish.device.clone(), device: device.clone(), run, degraded };
         found.push(Resident { wish, model: loaded.clone(), editions: BTreeSet::new() });
         fresh.push(Fresh { id, device, sessions, opening, shadow });
         Ok(loaded)
     }
 
     /// Where it is wished for, or on the processor if that is how the station is configured; with the reason then.
-    fn open_somewhere(&self, wish: &Wish) -> Result<(Model, LoadOptions, Option<String>), LoadError> {
-        // A shadow's runs must not be shared by threads that do not stand back as its own does.
-        let threads = if wish.shadow { 1 } else { self.infer.threads };
-        let missing = match open(&self.runtime, &wish.card, wish.device.clone(), threads) {
-            Ok((model, options)) => return Ok((model, options, None)),
+    fn open_somewhere(&self, wish: &Wish) -> Result<(Vec<Model>, Option<String>), LoadError> {
+        let missing = match self.open_on(wish, &wish.device) {
+            Ok(sessions) => return Ok((sessions, None)),
             Err(error) => error,
         };
+        let another_may_do = matches!(missing.cause(), Cause::Device | Cause::Remote);
         let may_degrade = self.infer.device_missing == DeviceMissing::Degrade;
-        if !is_of_the_device(&missing) || wish.device == Device::Cpu || !may_degrade {
+        if !another_may_do || wish.device == Device::Cpu || !may_degrade {
             return Err(LoadError(missing.to_string()));
         }
-        let (model, options) = open(&self.runtime, &wish.card, Device::Cpu, threads)
+        let sessions = self
+            .open_on(wish, &Device::Cpu)
             .map_err(|error| LoadError(format!("{missing}; on the processor: {error}")))?;
-        Ok((model, options, Some(format!("model \"{}\" runs on the processor: {missing}", wish.card.name))))
+        Ok((sessions, Some(format!("model \"{}\" runs on the processor: {missing}", wish.card.name))))
     }
-}
 
-/// True where another device may do.
-fn is_of_the_device(error: &ModelError) -> bool {
-    use plumb_inspection::Cause;
-    matches!(error.cause(), Cause::Device | Cause::Remote)
+    /// A session for each thread that the device will have.
+    fn open_on(&self, wish: &Wish, device: &Device) -> Result<Vec<Model>, ModelError> {
+        let options = self.options(wish, device);
+        let first = Model::load(&self.runtime, &wish.card, &options)?;
+        let on_processor = first.info().provider == Device::Cpu.to_string();
+        let count = if on_processor && !wish.shadow { self.infer.workers } else { 1 };
+        let mut sessions = vec![first];
+        while sessions.len() < count {
+            sessions.push(sessions[0].sibling()?);
+        }
+        Ok(sessions)
+    }
+
+    fn options(&self, wish: &Wish, device: &Device) -> LoadOptions {
+        // What is made once from a model pays where it takes long, or where siblings share it.
+        let is_plain = |provider: &String| PLAIN.contains(&provider.as_str());
+        let makes_things = self.infer.workers > 1
+            || (*device != Device::Cpu && !self.runtime.providers().iter().all(is_plain));
+        LoadOptions {
+            device: device.clone(),
+            // A shadow's runs must not be shared by threads that do not stand back as its own does.
+            threads: if wish.shadow { 1 } else { self.infer.threads },
+            batch_max: if wish.shadow { 1 } else { self.infer.batch_max },
+            variant: wish.variant.clone(),
+            cache: makes_things.then(|| self.infer.cache.clone()).flatten(),
+            ..LoadOptions::default()
+        }
+    }
 }
 
 fn warm(model: &mut Model, pace: Pace) -> Result<Duration, ModelError> {
@@ -255,7 +274,13 @@ fn warm(model: &mut Model, pace: Pace) -> Result<Duration, ModelError> {
 
 fn tell(info: &ModelInfo, asked: &Device, run: Duration, degraded: Option<&str>) {
     let run_ms = run.as_secs_f64() * 1e3;
-    tracing::info!(model = %info.name, %asked, got = info.provider, why = info.why, run_ms, "Model is loaded and warm.");
+    let tried: Vec<String> =
+        info.tried.iter().map(|tried| format!("{}: {}", tried.device, tried.reason)).collect();
+    let tried = tried.join("; ");
+    tracing::info!(
+        model = %info.name, variant = info.variant, %asked, tried, got = info.provider, why = info.why, run_ms,
+        "Model is loaded and warm."
+    );
     if let Some(says) = degraded {
         tracing::error!("{says}.");
     }

@@ -94,11 +94,7 @@ fn record(station: &str, answered: Answered, has_plc: bool) -> (Record, Vec<plum
 fn models_of(recipe: &LoadedRecipe) -> Vec<ModelRecord> {
     let of = |model: &crate::edition::LoadedModel| {
         let info = &model.info;
-        ModelRecord {
-            name: info.name.clone(),
-            digest: info.digest.clone(),
-            provider: info.provider.clone(),
-        }
+        ModelRecord { name: info.name.clone(), digest: info.digest.clone(), provider: info.provider.clone() }
     };
     let mut told = BTreeSet::new();
     recipe.judging().filter(|model| told.insert(model.id)).map(of).collect()

@@ -104,6 +104,9 @@ pub struct InferSection {
     pub batch_max: usize,
     /// How long a device waits for a batch to fill; 0 takes what is there. Never longer than a part's deadline allows.
     pub batch_wait_us: u64,
+    /// Folder for what is made once from a model and used at every later start: engines, optimised graphs. Relative to
+    /// `station.toml`; `model-cache` in the data folder where not given.
+    pub cache: Option<PathBuf>,
     /// A device that a model was meant for is not there when the model is loaded.
     pub device_missing: DeviceMissing,
     /// A device fails while the station runs.
@@ -121,6 +124,7 @@ impl Default for InferSection {
             workers: 1,
             batch_max: 1,
             batch_wait_us: 0,
+            cache: None,
             device_missing: DeviceMissing::default(),
             device_failed: DeviceFailed::default(),
             preload: Preload::default(),
@@ -217,9 +221,12 @@ pub(super) struct ModelSection {
     pub name: ModelName,
     /// The card's file, relative to the recipe's.
     pub card: PathBuf,
-    /// Where it runs; else where its card recommends, else where `[infer]` says.
+    /// Where it runs; else where `[infer]` says. Its `auto` tries first what the card recommends.
     #[serde(default)]
     pub device: Option<Device>,
+    /// Which of the card's files; else the one that its card says.
+    #[serde(default)]
+    pub variant: Option<String>,
 }
 
 /// `[[shadow]]` of a recipe: a model that looks on beside another, is recorded, and never acts.

@@ -2,9 +2,7 @@
 
 use super::{
     document::Document,
-    file::{
-        CameraSection, InferSection, StationSection, TriggerSection,
-    },
+    file::{CameraSection, InferSection, StationSection, TriggerSection},
     problem::{Problem, Problems, suggest},
     recipe::{RecipePlan, RecipeReader, check_camera},
 };
@@ -100,7 +98,7 @@ impl Reader<'_> {
         document.refuse_unknown_sections(&SECTIONS, self.problems);
         let station: Option<StationSection> = document.take(&["station"], self.problems);
         let trigger: Option<TriggerSection> = document.take(&["trigger"], self.problems);
-        let infer: InferSection = self.optional(&document, "infer").unwrap_or_default();
+        let mut infer: InferSection = self.optional(&document, "infer").unwrap_or_default();
         for (key, says) in infer.problems() {
             self.problems.push(document.problem(&["infer", key], says));
         }
@@ -129,6 +127,9 @@ impl Reader<'_> {
         let recipes = RecipeReader::new(self.problems, &cameras).folder(&recipes_folder);
         let mut station = station?;
         station.data = folder.join(&station.data);
+        // Resolved here: a replay has a data folder of its own, but nobody wants to build engines for it anew.
+        let cache = infer.cache.take().map(|cache| folder.join(cache));
+        infer.cache = Some(cache.unwrap_or_else(|| station.data.join("model-cache")));
         let first = recipes.values().find(|recipe| recipe.name == station.recipe).map(|recipe| recipe.number);
         if first.is_none() && !recipes.is_empty() {
             let says = format!("there is no recipe \"{}\"", station.recipe);

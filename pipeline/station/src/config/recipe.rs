@@ -8,7 +8,7 @@ use super::{
     plan::CameraPlan,
     problem::{Problem, Problems, suggest},
 };
-use plumb_inference::{Card, Device};
+use plumb_inference::{Card, Device, ORIGINAL};
 use plumb_inspection::{CameraId, ModelName, RecipeName, RecipeNumber, RectPx, RegionName};
 use plumb_verdict::{Judge, Look, RuleConfig};
 use sha2::{Digest, Sha256};
@@ -72,6 +72,17 @@ pub struct ModelPlan {
     pub card: Arc<Card>,
     /// Where it is to run, if the recipe says so.
     pub device: Option<Device>,
+    /// Which of the card's files is to run, if the recipe says so.
+    pub variant: Option<String>,
+}
+
+impl ModelPlan {
+    /// SHA-256 of the file that runs, as its card says.
+    fn digest(&self) -> &str {
+        let wanted = self.variant.as_ref().or(self.card.default_variant.as_ref());
+        let variant = self.card.variants.iter().find(|variant| Some(&variant.name) == wanted);
+        variant.map_or(&self.card.sha256, |variant| &variant.sha256)
+    }
 }
 
 /// One region of one camera for one model.
@@ -142,9 +153,10 @@ pub fn read_recipe(folder: &Path, cameras: &[CameraPlan], wanted: &str) -> Resul
         let hint = suggest(wanted, known);
         return Err(RecipeError::Unknown { wanted: wanted.to_owned(), folder: folder.to_owned(), hint });
     };
-    let clash = found.map(|(_, name, number)| (name, number)).chain(names).find(|other| {
-        (other.0.is_some() && other.0 == name) || (other.1.is_some() && other.1 == number)
-    });
+    let clash = found
+        .map(|(_, name, number)| (name, number))
+        .chain(names)
+        .find(|other| (other.0.is_some() && other.0 == name) || (other.1.is_some() && other.1 == number));
     if let Some((name, number)) = clash {
         let says = format!(
             "another recipe in this folder is called \"{}\" and has number {}",
@@ -224,7 +236,7 @@ impl<'r> RecipeReader<'r> {
         let mut digest = Sha256::new();
         digest.update(document.text());
         for region in &regions {
-            digest.update(&models[region.model].card.sha256);
+            digest.update(models[region.model].digest());
         }
         Some(RecipePlan {
             name: section.name,
@@ -253,7 +265,9 @@ impl<'r> RecipeReader<'r> {
                 self.problems.push(document.problem(&["model", &index, "card"], says));
             });
             let at = card.ok().map(|card| {
-                models.push(ModelPlan { name: section.name.clone(), card, device: section.device });
+                self.check_variant(document, &index, section.variant.as_deref(), &card);
+                let (name, device, variant) = (section.name.clone(), section.device, section.variant);
+                models.push(ModelPlan { name, card, device, variant });
                 models.len() - 1
             });
             named.push((section.name, at));
@@ -268,6 +282,15 @@ impl<'r> RecipeReader<'r> {
         let card = Arc::new(Card::read(file).map_err(|error| error.to_string())?);
         self.cards.push((file.to_owned(), card.clone()));
         Ok(card)
+    }
+
+    fn check_variant(&mut self, document: &Document, index: &str, variant: Option<&str>, card: &Card) {
+        let known = || std::iter::once(ORIGINAL).chain(card.variants.iter().map(|known| known.name.as_str()));
+        if let Some(variant) = variant.filter(|variant| known().all(|known| known != *variant)) {
+            let says = format!("model card {} has no variant \"{variant}\"", card.path.display());
+            let hint = suggest(variant, known());
+            self.problems.push(document.problem(&["model", index, "variant"], says).hint(hint));
+        }
     }
 
     fn regions(&mut self, document: &Document, models: &[Named]) -> Vec<RegionPlan> {
@@ -476,7 +499,8 @@ impl<'r> RecipeReader<'r> {
                 &["shadow", index],
                 "the recipe's regions have more than one model; `instead_of` must name one",
             );
-            self.problems.push(problem.hint("the shadow looks at that model's regions, and is compared with it"));
+            self.problems
+                .push(problem.hint("the shadow looks at that model's regions, and is compared with it"));
             return None;
         }
         Some(first)
@@ -517,8 +541,7 @@ impl<'r> RecipeReader<'r> {
         models: &[ModelPlan],
         regions: &[RegionPlan],
     ) {
-        let covers =
-            |&region: &usize| rule.region().is_none_or(|name| regions[region].name == *name);
+        let covers = |&region: &usize| rule.region().is_none_or(|name| regions[region].name == *name);
         if !shadow.regions.iter().any(covers) {
             return;
         }

@@ -86,9 +86,18 @@ fn work(errands: &Receiver<Errand>, health: &Health) {
                 let Broken { id, thread, opening, seat, model, says } = broken;
                 drop(model); // its memory is what the next attempt needs
                 health.model((id, thread), Some(says));
-                waiting.push(Waiting { id, thread, opening, seat, attempt: 0, next: Instant::now() + FIRST_WAIT });
+                waiting.push(Waiting {
+                    id,
+                    thread,
+                    opening,
+                    seat,
+                    attempt: 0,
+                    next: Instant::now() + FIRST_WAIT,
+                });
             }
-            Err(RecvTimeoutError::Timeout) => waiting.retain_mut(|waiting| !waiting.is_due() || waiting.attempt(health)),
+            Err(RecvTimeoutError::Timeout) => {
+                waiting.retain_mut(|waiting| !waiting.is_due() || waiting.attempt(health))
+            }
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
@@ -110,12 +119,13 @@ impl Waiting {
                 tracing::info!(attempt = self.attempt, model = %model.info().name, "Model was opened again.");
                 // The device's thread says when it has it. One that has ended needs it no more; one that hangs does
                 // not beat, and the station's heartbeat has stopped.
-                let _ = self.seat.send_timeout(Order::Reseat { id: self.id, model: Box::new(model) }, LAST_WAIT);
+                let _ =
+                    self.seat.send_timeout(Order::Reseat { id: self.id, model: Box::new(model) }, LAST_WAIT);
                 false
             }
-            Err(says) => {
+            Err(error) => {
                 let wait = (FIRST_WAIT * 2_u32.saturating_pow(self.attempt.min(16))).min(LAST_WAIT);
-                let says = format!("{says}; attempt {}, next in {:.1} s", self.attempt, wait.as_secs_f64());
+                let says = format!("{error}; attempt {}, next in {:.1} s", self.attempt, wait.as_secs_f64());
                 tracing::error!("A model cannot be opened again: {says}.");
                 health.model((self.id, self.thread), Some(says));
                 self.next = Instant::now() + wait;

@@ -6,7 +6,7 @@ mod opening;
 mod thread;
 
 pub use mender::Mender;
-pub use opening::{Opening, device_of, open};
+pub use opening::Opening;
 
 use crate::{
     config::InferSection,
@@ -96,7 +96,9 @@ impl Devices {
         drop(done);
         for _ in &owners.orders {
             all_done.recv_timeout(PATIENCE).map_err(|_| {
-                io::Error::other(format!("{device} does not take up a model; it hangs in another, or has ended"))
+                io::Error::other(format!(
+                    "{device} does not take up a model; it hangs in another, or has ended"
+                ))
             })?;
         }
         Ok(())
@@ -122,7 +124,10 @@ impl Devices {
     /// # Panics
     /// When no model was seated there.
     pub fn inbox(&self, device: &str) -> Sender<Trip<Prepared>> {
-        self.in_use.get(device).map(|owners| owners.inbox.clone()).expect("a model of the route is seated there")
+        self.in_use
+            .get(device)
+            .map(|owners| owners.inbox.clone())
+            .expect("a model of the route is seated there")
     }
 
     /// Lets go of every inbox: each thread ends when its last trip is through.
@@ -136,7 +141,9 @@ impl Devices {
         for number in 1..=count {
             // Orders are rare. One that finds no room means that the thread hangs; who gives it loses patience.
             let (orders_in, orders) = bounded(16);
-            let name = if number == 1 { format!("infer-{device}") } else { format!("infer-{device}-{number}") };
+            let device = device.to_lowercase();
+            let name =
+                if number == 1 { format!("infer-{device}") } else { format!("infer-{device}-{number}") };
             let thread =
                 DeviceThread::new(trips.clone(), orders, orders_in.clone(), number, self.wires.clone());
             owners.threads.push(threads::spawn(name, move || thread.run())?);

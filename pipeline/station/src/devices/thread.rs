@@ -173,7 +173,9 @@ impl DeviceThread {
             News::Answers => health.model((id, self.number), None),
             News::Failed(model, says) if self.wires.infer.device_failed == DeviceFailed::Stop => {
                 self.wires.mender.drop_model(model);
-                health.fault(format!("{says}; [infer] says to stop when a device fails: mend it and start again"));
+                health.fault(format!(
+                    "{says}; [infer] says to stop when a device fails: mend it and start again"
+                ));
             }
             News::Failed(model, says) => {
                 let Some(opening) = self.openings.get(&id).cloned() else { return };

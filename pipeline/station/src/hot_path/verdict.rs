@@ -177,7 +177,8 @@ impl VerdictStage {
 
     fn judge(&self, now: Instant, closed: Closed<View>) -> Judged {
         let Closed { trigger, edition, deadline, mut views, missed, late } = closed;
-        let recipe = self.wires.editions.get(edition).expect("an edition with an open part stays in the book");
+        let recipe =
+            self.wires.editions.get(edition).expect("an edition with an open part stays in the book");
         recipe.judged();
         let judge = &recipe.plan.judge;
         let (verdict, reason_code) = match missed {
@@ -417,8 +418,10 @@ impl VerdictStage {
     /// The PLC may trigger when the next part would be judged.
     fn tell_readiness(&self, now: Instant) {
         if let Some(link) = &self.link {
-            let released =
-                !matches!(self.wires.health.condition().state, State::Fault | State::Stopped | State::NotReleased);
+            let released = !matches!(
+                self.wires.health.condition().state,
+                State::Fault | State::Stopped | State::NotReleased
+            );
             let room = self.open.len() < self.wires.plan.station.open_parts_max;
             link.set_ready(released && room && self.wires.desk.is_ready(now));
         }

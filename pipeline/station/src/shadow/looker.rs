@@ -83,12 +83,7 @@ impl Looker {
     }
 
     /// The machine's findings, with the shadow's in the place of those it stands in for.
-    fn see(
-        &mut self,
-        passed: &Passed,
-        shadow: &LoadedShadow,
-        cuts: &mut Cuts,
-    ) -> Result<Vec<Seen>, String> {
+    fn see(&mut self, passed: &Passed, shadow: &LoadedShadow, cuts: &mut Cuts) -> Result<Vec<Seen>, String> {
         let cuts = cuts.as_mut().map_err(|says| says.clone())?;
         let loaded = shadow.model.as_ref().map_err(Clone::clone)?;
         let model = self.models.get_mut(&loaded.id).ok_or_else(|| "it is not there any more".to_owned())?;

@@ -55,7 +55,8 @@ impl ShadowDoor {
             true => RecordVerdict::Late,
             false => judged.verdict.decision.into(),
         };
-        let views = judged.views.iter().map(|(_, View { seen, .. })| (seen.frame.clone(), seen.findings.clone()));
+        let views =
+            judged.views.iter().map(|(_, View { seen, .. })| (seen.frame.clone(), seen.findings.clone()));
         let (trigger, recipe, views) = (judged.trigger.clone(), judged.recipe.clone(), views.collect());
         let passed = Passed { trigger, recipe, machine, views };
         if matches!(judged.verdict.decision, Decision::Missed(_)) {
