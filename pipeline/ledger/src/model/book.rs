@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use plumb_inspection::{ModelName, RecipeName};
 use rusqlite::TransactionBehavior;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs::{self, File},
     path::{Path, PathBuf},
@@ -142,16 +142,18 @@ impl ModelBook {
     /// any more, is approved again. All of it or nothing, and nothing is noted where all was so before.
     ///
     /// # Errors
-    /// When one of them is retired, two share a name, or the ledger cannot be written.
+    /// When one of them is retired, two versions share a name, or the ledger cannot be written.
     pub fn put_live(
         &self,
         recipe: &RecipeName,
         models: &[(ModelName, String)],
         by: &str,
     ) -> Result<(), ModelError> {
-        let mut names = BTreeSet::new();
-        if let Some((name, _)) = models.iter().find(|(name, _)| !names.insert(name)) {
-            return Err(ModelError::Twice { recipe: recipe.clone(), name: name.clone() });
+        let mut wanted = BTreeMap::new();
+        for (name, digest) in models {
+            if wanted.insert(name, digest).is_some_and(|other| other != digest) {
+                return Err(ModelError::Twice { recipe: recipe.clone(), name: name.clone() });
+            }
         }
         self.write(by, |page| {
             let mut retired = Vec::new();
@@ -166,11 +168,11 @@ impl ModelBook {
                 return Err(ModelError::Retired { recipe: recipe.clone(), models: retired }.into());
             }
             for (place, digest) in page.places("recipe = ?1", recipe.as_str())? {
-                if !names.contains(&place.name) {
+                if !wanted.contains_key(&place.name) {
                     page.leave(&place, &digest, "the recipe does not name it any more")?;
                 }
             }
-            for (name, digest) in models {
+            for (&name, &digest) in &wanted {
                 let place = LivePlace { recipe: recipe.clone(), name: name.clone() };
                 page.enter(&place, digest, Hand::Station, "named by the recipe")?;
             }
