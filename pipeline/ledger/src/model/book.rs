@@ -14,6 +14,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs::{self, File},
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -225,8 +226,11 @@ fn flush(database: &Path) -> Result<(), LedgerError> {
     log.push("-wal");
     let log = PathBuf::from(log);
     // SQLite locks the database file and `-shm`, never this one, so closing it here gives none of its locks away.
-    let flushed = File::open(&log).and_then(|log| log.sync_data());
-    flushed.map_err(|source| LedgerError::Folder { path: log, source })
+    match File::open(&log).and_then(|log| log.sync_data()) {
+        // Where the file system allows no log, SQLite has flushed the database itself.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        flushed => flushed.map_err(|source| LedgerError::Folder { path: log, source }),
+    }
 }
 
 fn signed(text: &str, missing: &'static str) -> Result<(), ModelError> {
