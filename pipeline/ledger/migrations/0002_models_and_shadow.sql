@@ -53,5 +53,25 @@ CREATE TABLE shadow (
 ) STRICT;
 CREATE INDEX shadow_by_part     ON shadow (part_id);
 CREATE INDEX shadow_by_model    ON shadow (digest);
-CREATE INDEX shadow_tally       ON shadow (digest, machine, verdict);
 CREATE INDEX shadow_disagreeing ON shadow (agrees) WHERE agrees = 0;
+
+-- The account of each shadow, kept by the database itself: read in no time, however many rows there are, and still
+-- true when old rows are cleared away.
+CREATE TABLE shadow_tally (
+    digest   TEXT    NOT NULL,
+    machine  TEXT    NOT NULL,
+    verdict  TEXT    NOT NULL,
+    parts    INTEGER NOT NULL,
+    first_us INTEGER NOT NULL,
+    last_us  INTEGER NOT NULL,
+    PRIMARY KEY (digest, machine, verdict)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER shadow_is_counted AFTER INSERT ON shadow
+BEGIN
+    INSERT INTO shadow_tally (digest, machine, verdict, parts, first_us, last_us)
+    VALUES (new.digest, new.machine, new.verdict, 1, new.triggered_us, new.triggered_us)
+    ON CONFLICT (digest, machine, verdict) DO UPDATE SET
+        parts = parts + 1,
+        first_us = min(first_us, excluded.first_us),
+        last_us = max(last_us, excluded.last_us);
+END;

@@ -52,7 +52,7 @@ fn a_shadow_sees_every_part_and_its_opinion_is_kept_beside_the_machines() {
             wait_until("the shadow's opinion", Duration::from_secs(20), || count(&metrics(), result) == part);
         }
         let (_, told) = get(station.address.expect("HTTP is served"), "/api/v1/models");
-        assert_eq!(told["models"][1]["shadow_of"], "boxes", "{told}");
+        assert_eq!(told["models"][1]["shadow_of"], "detector-yolo-v8", "{told}");
         let reader = station.ledger().reader();
         let mut kept = Vec::new();
         wait_until("the shadow's records", Duration::from_secs(10), || {

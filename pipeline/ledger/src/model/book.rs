@@ -11,9 +11,10 @@ use jiff::Timestamp;
 use plumb_inspection::{ModelName, RecipeName};
 use rusqlite::TransactionBehavior;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs::{self, File},
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -142,16 +143,18 @@ impl ModelBook {
     /// any more, is approved again. All of it or nothing, and nothing is noted where all was so before.
     ///
     /// # Errors
-    /// When one of them is retired, two share a name, or the ledger cannot be written.
+    /// When one of them is retired, two versions share a name, or the ledger cannot be written.
     pub fn put_live(
         &self,
         recipe: &RecipeName,
         models: &[(ModelName, String)],
         by: &str,
     ) -> Result<(), ModelError> {
-        let mut names = BTreeSet::new();
-        if let Some((name, _)) = models.iter().find(|(name, _)| !names.insert(name)) {
-            return Err(ModelError::Twice { recipe: recipe.clone(), name: name.clone() });
+        let mut wanted = BTreeMap::new();
+        for (name, digest) in models {
+            if wanted.insert(name, digest).is_some_and(|other| other != digest) {
+                return Err(ModelError::Twice { recipe: recipe.clone(), name: name.clone() });
+            }
         }
         self.write(by, |page| {
             let mut retired = Vec::new();
@@ -166,11 +169,11 @@ impl ModelBook {
                 return Err(ModelError::Retired { recipe: recipe.clone(), models: retired }.into());
             }
             for (place, digest) in page.places("recipe = ?1", recipe.as_str())? {
-                if !names.contains(&place.name) {
+                if !wanted.contains_key(&place.name) {
                     page.leave(&place, &digest, "the recipe does not name it any more")?;
                 }
             }
-            for (name, digest) in models {
+            for (&name, &digest) in &wanted {
                 let place = LivePlace { recipe: recipe.clone(), name: name.clone() };
                 page.enter(&place, digest, Hand::Station, "named by the recipe")?;
             }
@@ -223,8 +226,11 @@ fn flush(database: &Path) -> Result<(), LedgerError> {
     log.push("-wal");
     let log = PathBuf::from(log);
     // SQLite locks the database file and `-shm`, never this one, so closing it here gives none of its locks away.
-    let flushed = File::open(&log).and_then(|log| log.sync_data());
-    flushed.map_err(|source| LedgerError::Folder { path: log, source })
+    match File::open(&log).and_then(|log| log.sync_data()) {
+        // Where the file system allows no log, SQLite has flushed the database itself.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        flushed => flushed.map_err(|source| LedgerError::Folder { path: log, source }),
+    }
 }
 
 fn signed(text: &str, missing: &'static str) -> Result<(), ModelError> {

@@ -3,7 +3,7 @@
 use crate::{LedgerError, Reader, record::from_us};
 use jiff::Timestamp;
 use plumb_quality::clopper_pearson;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 use serde::{Serialize, Serializer};
 
 /// Counts over all parts a shadow model saw. `seen` = `skipped` + `not_compared` + `agreements` + `disagreements`.
@@ -28,7 +28,7 @@ pub struct ShadowSummary {
     /// Disagreements in all parts compared, with the interval that holds the true share in 95 of 100 cases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disagreement_rate: Option<Interval>,
-    /// When the first of the parts was triggered, in the order of writing.
+    /// When the first of the parts was triggered.
     #[serde(serialize_with = "rfc3339")]
     pub first: Timestamp,
     /// When the last was.
@@ -57,30 +57,19 @@ impl Reader {
     }
 }
 
+/// From the table that the database keeps as shadow records come in: a dozen rows a model, whatever it has seen.
 fn summary(connection: &Connection, digest: &str) -> rusqlite::Result<Option<ShadowSummary>> {
-    let end = |order: &str| {
-        let sql = format!("SELECT triggered_us FROM shadow WHERE digest = ?1 ORDER BY id {order} LIMIT 1");
-        connection.query_row(&sql, [digest], |row| from_us(row.get(0)?)).optional()
-    };
-    let (Some(first), Some(last)) = (end("ASC")?, end("DESC")?) else { return Ok(None) };
-    let mut told = ShadowSummary {
-        seen: 0,
-        skipped: 0,
-        not_compared: 0,
-        agreements: 0,
-        disagreements: 0,
-        would_fail_where_passed: 0,
-        would_pass_where_failed: 0,
-        would_miss: 0,
-        disagreement_rate: None,
-        first,
-        last,
-    };
-    let mut statement = connection.prepare_cached(TALLY)?;
+    let mut statement = connection.prepare_cached(
+        "SELECT machine, verdict, parts, first_us, last_us FROM shadow_tally WHERE digest = ?1",
+    )?;
     let mut rows = statement.query([digest])?;
+    let mut told: Option<ShadowSummary> = None;
     while let Some(row) = rows.next()? {
         let (machine, shadow): (String, String) = (row.get(0)?, row.get(1)?);
         let parts = row.get::<_, i64>(2)?.unsigned_abs();
+        let (first, last) = (from_us(row.get(3)?)?, from_us(row.get(4)?)?);
+        let told = told.get_or_insert_with(|| ShadowSummary::empty(first, last));
+        (told.first, told.last) = (told.first.min(first), told.last.max(last));
         told.seen += parts;
         let kind = match (machine.as_str(), shadow.as_str()) {
             (_, "skipped") => &mut told.skipped,
@@ -92,16 +81,35 @@ fn summary(connection: &Connection, digest: &str) -> rusqlite::Result<Option<Sha
         };
         *kind += parts;
     }
-    told.disagreements = told.would_fail_where_passed + told.would_pass_where_failed + told.would_miss;
-    let compared = told.agreements + told.disagreements;
-    told.disagreement_rate = clopper_pearson(told.disagreements, compared, 0.95)
-        .map(|(low, high)| Interval { share: told.disagreements as f64 / compared as f64, low, high });
-    Ok(Some(told))
+    Ok(told.map(ShadowSummary::added_up))
 }
 
-/// Read from the index alone.
-const TALLY: &str = "SELECT machine, verdict, count(*) FROM shadow INDEXED BY shadow_tally WHERE digest = ?1
-                     GROUP BY machine, verdict";
+impl ShadowSummary {
+    fn empty(first: Timestamp, last: Timestamp) -> Self {
+        Self {
+            seen: 0,
+            skipped: 0,
+            not_compared: 0,
+            agreements: 0,
+            disagreements: 0,
+            would_fail_where_passed: 0,
+            would_pass_where_failed: 0,
+            would_miss: 0,
+            disagreement_rate: None,
+            first,
+            last,
+        }
+    }
+
+    fn added_up(mut self) -> Self {
+        self.disagreements = self.would_fail_where_passed + self.would_pass_where_failed + self.would_miss;
+        let compared = self.agreements + self.disagreements;
+        let share = self.disagreements as f64 / compared as f64;
+        self.disagreement_rate = clopper_pearson(self.disagreements, compared, 0.95)
+            .map(|(low, high)| Interval { share, low, high });
+        self
+    }
+}
 
 fn rfc3339<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     crate::record::rfc3339_us::serialize(at, serializer)

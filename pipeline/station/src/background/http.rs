@@ -1,6 +1,11 @@
 //! The one HTTP listener: `/metrics`, `/healthz`, `/readyz` and `/api/v1`. Whatever the database does, `/metrics` answers.
 
-use super::{Watchman, recipes};
+mod models;
+mod recipes;
+
+pub(crate) use models::family_of;
+
+use super::Watchman;
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
@@ -15,7 +20,7 @@ use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-pub(super) type Shared = State<Arc<Watchman>>;
+type Shared = State<Arc<Watchman>>;
 
 /// How long a client may take to read its last answer when the station stops.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -59,10 +64,12 @@ fn routes(watchman: Arc<Watchman>) -> Router {
         .route("/readyz", get(ready))
         .route("/api/v1/openapi.json", get(openapi))
         .route("/api/v1/state", get(state))
-        .route("/api/v1/models", get(recipes::models))
         .route("/api/v1/recipes", get(recipes::recipes))
         .route("/api/v1/recipes/{recipe}/load", post(recipes::load))
         .route("/api/v1/changeover", get(recipes::changeover))
+        .route("/api/v1/models", get(models::models))
+        .route("/api/v1/models/{digest}", get(models::model))
+        .route("/api/v1/shadow", get(models::shadow))
         .route("/api/v1/trigger", post(trigger))
         .route("/api/v1/parts", get(parts))
         .route("/api/v1/parts/{id}", get(part))
@@ -189,6 +196,6 @@ async fn read<T: Serialize + Send + 'static>(
     }
 }
 
-pub(super) fn refusal(status: StatusCode, says: &str) -> Response {
+fn refusal(status: StatusCode, says: &str) -> Response {
     (status, Json(json!({ "schema": "plumb.error/1", "error": says }))).into_response()
 }

@@ -2,9 +2,9 @@
 
 mod http;
 mod ledger;
-mod recipes;
 mod watchman;
 
+pub(crate) use http::family_of;
 pub use ledger::{LedgerKeeper, Tap};
 pub use watchman::Watchman;
 

@@ -78,7 +78,7 @@ pub struct ModelPlan {
 
 impl ModelPlan {
     /// SHA-256 of the file that runs, as its card says.
-    fn digest(&self) -> &str {
+    pub fn digest(&self) -> &str {
         let wanted = self.variant.as_ref().or(self.card.default_variant.as_ref());
         let variant = self.card.variants.iter().find(|variant| Some(&variant.name) == wanted);
         variant.map_or(&self.card.sha256, |variant| &variant.sha256)

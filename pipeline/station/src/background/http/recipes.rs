@@ -1,10 +1,10 @@
-//! HTTP about recipes: which there are, what runs for them, and the wish for another.
+//! `/api/v1/recipes` and `/api/v1/changeover`: which recipes there are, and the wish for another.
 
-use super::http::{Shared, refusal};
+use super::{Shared, refusal};
 use crate::{
     changeover::{Progress, Stage},
     config::RecipeError,
-    edition::{Editions, LoadedModel, LoadedRecipe},
+    edition::Editions,
 };
 use axum::{
     Json,
@@ -49,46 +49,6 @@ pub(super) async fn recipes(State(watchman): Shared) -> impl IntoResponse {
         recipes.insert(plan.number, loaded);
     }
     Json(json!({ "schema": "plumb.recipes/1", "recipes": recipes.into_values().collect::<Vec<_>>() }))
-}
-
-/// What runs: for each model of each recipe what was asked for, what it got and why, and how long it takes.
-pub(super) async fn models(State(watchman): Shared) -> impl IntoResponse {
-    let current = watchman.desk.current().edition;
-    let mut models = Vec::new();
-    for recipe in watchman.editions.all() {
-        models.extend(recipe.judging().map(|model| model_json(&recipe, current == recipe.edition, model)));
-        for shadow in &recipe.shadows {
-            let name = recipe.shadow_name(shadow);
-            let beside = &recipe.plan.models[shadow.plan.instead_of].name;
-            let mut told = match &shadow.model {
-                Ok(model) => model_json(&recipe, current == recipe.edition, model),
-                Err(says) => json!({ "name": name, "recipe": recipe.plan.name, "failed": says }),
-            };
-            told["shadow_of"] = json!(beside);
-            models.push(told);
-        }
-    }
-    Json(json!({ "schema": "plumb.models/1", "models": models }))
-}
-
-fn model_json(recipe: &LoadedRecipe, is_current: bool, model: &LoadedModel) -> Value {
-    let info = &model.info;
-    json!({
-        "name": info.name,
-        "digest": info.digest,
-        "provider": info.provider,
-        "labels": info.labels,
-        "recipe": recipe.plan.name,
-        "edition": recipe.edition,
-        "current": is_current,
-        "asked": model.asked,
-        "variant": info.variant,
-        "why": info.why,
-        "tried": info.tried.iter().map(|tried| json!({ "device": tried.device, "reason": tried.reason })).collect::<Vec<_>>(),
-        "degraded": model.degraded,
-        "run_ms": ms(model.run),
-        "deadline_ms": recipe.plan.deadline.as_millis() as u64,
-    })
 }
 
 /// What `/api/v1/recipes/{recipe}/load` can be told.
