@@ -34,7 +34,7 @@ pub enum RemoteError {
         servers: Vec<(Arc<str>, Why)>,
     },
     /// The deadline passed.
-    #[error("model {model:?} on inference server {} did not answer within {} ms; give it more time or a faster server, or look at its load and the network", Asked(asked), within.as_millis())]
+    #[error("model {model:?} on {} did not answer within {} ms; give it more time or a faster server, or look at its load and the network", Asked(asked), within.as_millis())]
     Deadline {
         /// The model.
         model: String,
@@ -133,6 +133,60 @@ struct Asked<'a>(&'a Option<Arc<str>>);
 
 impl fmt::Display for Asked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_deref().unwrap_or("(none was free to be asked)"))
+        match self.0 {
+            Some(endpoint) => write!(f, "inference server {endpoint}"),
+            None => f.write_str("its inference servers"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_names_the_server_the_model_what_happened_and_what_to_do() {
+        let (model, endpoint) = ("caps".to_owned(), Arc::from("10.0.0.7:8001"));
+        let says = "got 4 channels, wants 3".to_owned();
+        let refused = Why::Unreachable { says: "Connection refused (os error 111)".to_owned() };
+        let servers = vec![(Arc::clone(&endpoint), refused), ("b:8001".into(), Why::UnknownModel)];
+        let failed = Why::Said { code: tonic::Code::Internal, says: "CUDA out of memory".to_owned() };
+        let (asked, within) = (Some(Arc::clone(&endpoint)), Duration::from_millis(80));
+        let rows = [
+            (
+                RemoteError::NoServer { model: model.clone(), servers },
+                "model \"caps\" is on no inference server that works: 10.0.0.7:8001 cannot be reached (Connection \
+                 refused (os error 111)), b:8001 does not have the model; start the server, or correct the address \
+                 (its gRPC port) or the model's name",
+            ),
+            (
+                RemoteError::Deadline { model: model.clone(), asked, within },
+                "model \"caps\" on inference server 10.0.0.7:8001 did not answer within 80 ms; give it more time or a \
+                 faster server, or look at its load and the network",
+            ),
+            (
+                RemoteError::Deadline { model: model.clone(), asked: None, within },
+                "model \"caps\" on its inference servers did not answer within 80 ms; give it more time or a faster \
+                 server, or look at its load and the network",
+            ),
+            (
+                RemoteError::Refused { endpoint: Arc::clone(&endpoint), model: model.clone(), says },
+                "inference server 10.0.0.7:8001 refused the input of model \"caps\": got 4 channels, wants 3; correct \
+                 the card, or the model on the server",
+            ),
+            (
+                RemoteError::Failed { endpoint, model: model.clone(), why: failed },
+                "model \"caps\" failed: inference server 10.0.0.7:8001 said Internal: CUDA out of memory; the server's \
+                 own log says more",
+            ),
+            (
+                RemoteError::Busy { model, in_flight_max: 8 },
+                "model \"caps\" has 8 requests under way at inference servers, which is all it may have; its servers \
+                 are too slow for what is asked of them",
+            ),
+        ];
+        for (error, sentence) in rows {
+            assert_eq!(error.to_string(), sentence);
+        }
     }
 }

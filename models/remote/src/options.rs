@@ -19,8 +19,8 @@ pub struct Options {
     pub retry_min: Duration,
     /// Longest wait between looks at a server that was set aside.
     pub retry_max: Duration,
-    /// How long a connection with a request on it may be silent before it is pinged. Servers built on gRPC's own
-    /// library hang up on the fourth ping during one request, so this is no shorter than a quarter of the longest.
+    /// How long a connection with a request on it may be silent before it is pinged. No shorter than a quarter of the
+    /// longest request: servers built on gRPC's own library hang up on a client that pings a few times during one.
     pub ping_after: Duration,
     /// How long a ping may take before the connection counts as broken.
     pub ping_within: Duration,
@@ -38,7 +38,7 @@ impl Default for Options {
             look_within: Duration::from_secs(1),
             retry_min: Duration::from_millis(250),
             retry_max: Duration::from_secs(2),
-            ping_after: Duration::from_secs(10),
+            ping_after: Duration::from_secs(20),
             ping_within: Duration::from_secs(2),
             answer_bytes_max: 64 << 20,
         }

@@ -102,17 +102,12 @@ impl Whereabouts {
 
 /// Waits for a server that is left; `None` if there is none.
 async fn next(been: &Been, board: &mut watch::Receiver<Vec<Server>>) -> Option<Turn> {
-    let mut turn = None;
-    let decided = |servers: &Vec<Server>| match been.next(servers) {
-        Next::Ask(next) => {
-            turn = Some(next);
-            true
-        }
-        Next::Wait => false,
-        Next::Nobody => true,
-    };
-    board.wait_for(decided).await.ok()?;
-    turn
+    let is_decided = |servers: &Vec<Server>| !matches!(been.next(servers), Next::Wait);
+    let servers = board.wait_for(is_decided).await.ok()?;
+    match been.next(&servers) {
+        Next::Ask(at) => Turn::to(&servers, at),
+        Next::Wait | Next::Nobody => None,
+    }
 }
 
 /// Waits until the server has been set aside and another is there to ask.
@@ -124,7 +119,7 @@ async fn given_up(turn: &Turn, been: &Been, board: &mut watch::Receiver<Vec<Serv
             State::Aside { why, .. } => why.clone(),
             _ => Why::Unreachable { says: "its connection was given up".to_owned() },
         };
-        matches!(been.next(servers), Next::Ask(other) if other.at != turn.at)
+        matches!(been.next(servers), Next::Ask(other) if other != turn.at)
     };
     if board.wait_for(lost).await.is_err() {
         std::future::pending::<()>().await; // the board is gone, and so is all that runs on it

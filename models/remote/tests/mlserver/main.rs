@@ -7,7 +7,7 @@ mod server;
 use half::f16;
 use plumb_remote::{Answer, Datatype, Options, Remote, RemoteError, Tensor, TensorInfo, Values, Why};
 use serde_json::{Value, json};
-use server::{START, Server, Site, onnx, python};
+use server::{START, Server, Site, onnx, patient, python};
 use std::{
     io::Write,
     net::{TcpListener, TcpStream},
@@ -64,7 +64,7 @@ fn shared() -> &'static Shared {
 }
 
 fn connect(model: &str) -> Remote {
-    shared().site.connect(model, Options::default())
+    shared().site.connect(model, patient())
 }
 
 /// For what is not the matter of a test.
@@ -194,8 +194,7 @@ fn what_goes_in_and_comes_out_is_known_from_the_start() {
 fn a_model_that_no_server_has_is_told_without_waiting() {
     let endpoint = shared().site.endpoint();
     let _up = connect("classifier");
-    let options = Options { connect_within: START, ..Options::default() };
-    let error = Remote::connect(std::slice::from_ref(&endpoint), "clasifier", options).unwrap_err();
+    let error = Remote::connect(std::slice::from_ref(&endpoint), "clasifier", patient()).unwrap_err();
     let RemoteError::NoServer { servers, .. } = &error else { panic!("{error}") };
     assert_eq!(servers[0].1, Why::UnknownModel);
     let says = error.to_string();
@@ -269,7 +268,7 @@ fn a_slow_model_is_given_up_at_the_deadline_and_the_next_request_is_answered() {
 #[test]
 fn one_request_too_many_is_refused_at_once() {
     let gate = &shared().full;
-    let options = Options { in_flight_max: NonZeroUsize::new(2).unwrap(), ..Options::default() };
+    let options = Options { in_flight_max: NonZeroUsize::new(2).unwrap(), ..patient() };
     let remote = shared().site.connect("full", options);
     thread::scope(|scope| {
         let under_way = [(); 2].map(|()| scope.spawn(|| classify(&remote, in_a_minute())));
@@ -296,7 +295,7 @@ fn a_server_may_start_after_its_client_and_die_in_the_middle_of_a_request() {
     assert!(error.to_string().contains("Connection refused"), "{error}");
 
     thread::scope(|scope| {
-        let connecting = scope.spawn(|| site.connect("held", Options::default()));
+        let connecting = scope.spawn(|| site.connect("held", patient()));
         let server = site.start();
         let remote = connecting.join().unwrap();
 
@@ -321,11 +320,14 @@ fn a_server_may_start_after_its_client_and_die_in_the_middle_of_a_request() {
 fn a_server_that_falls_silent_is_an_error_by_the_deadline_until_it_speaks_again() {
     let site = Site::new("silent").with("classifier", &onnx(CLASSIFIER), json!({}));
     let server = site.start();
-    let alone = site.connect("classifier", Options::default());
+    let alone = site.connect("classifier", Options { look_within: Duration::from_secs(3), ..patient() });
     let _up = connect("classifier");
-    let options = || Options { connect_within: START, ..Options::default() };
-    let both =
-        Remote::connect(&[site.endpoint(), shared().site.endpoint()], "classifier", options()).unwrap();
+    let options = Options {
+        ping_after: Duration::from_millis(500),
+        ping_within: Duration::from_millis(500),
+        ..patient()
+    };
+    let both = Remote::connect(&[site.endpoint(), shared().site.endpoint()], "classifier", options).unwrap();
     assert_classified(&classify(&alone, in_a_minute()).unwrap());
 
     server.pause();
@@ -333,7 +335,7 @@ fn a_server_that_falls_silent_is_an_error_by_the_deadline_until_it_speaks_again(
     let error = classify(&alone, by).unwrap_err();
     assert!(Instant::now() >= by && matches!(error, RemoteError::Deadline { .. }), "{error}");
 
-    // Time is left: the silence is noticed, and another server answers. With the request's own deadline far away.
+    // Time is left: a ping that is not answered tells of the silence, and another server answers.
     let answer = classify(&both, in_a_minute()).unwrap();
     assert_eq!(*answer.endpoint, *shared().site.endpoint());
 
@@ -344,7 +346,7 @@ fn a_server_that_falls_silent_is_an_error_by_the_deadline_until_it_speaks_again(
             error => break error,
         }
     };
-    assert!(error.to_string().contains("did not answer within 1000 ms"), "{error}");
+    assert!(error.to_string().contains("did not answer within 3000 ms"), "{error}");
 
     server.resume();
     alone.wait_until_served(in_a_minute()).unwrap();
@@ -355,11 +357,10 @@ fn a_server_that_falls_silent_is_an_error_by_the_deadline_until_it_speaks_again(
 fn no_request_is_lost_when_one_of_two_servers_is_killed() {
     let site = Site::new("mortal").with("classifier", &onnx(CLASSIFIER), json!({}));
     let server = site.start();
-    drop(site.connect("classifier", Options::default()));
+    drop(site.connect("classifier", patient()));
     let _up = connect("classifier");
-    let options = Options { connect_within: START, ..Options::default() };
     let servers = [site.endpoint(), shared().site.endpoint()];
-    let remote = Remote::connect(&servers, "classifier", options).unwrap();
+    let remote = Remote::connect(&servers, "classifier", patient()).unwrap();
     let until_answered_by = |endpoint: &str| {
         for count in 1u32.. {
             let answer = classify(&remote, in_a_minute()).unwrap_or_else(|error| panic!("{count}: {error}"));

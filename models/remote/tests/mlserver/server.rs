@@ -14,6 +14,11 @@ use std::{
 /// Python needs several seconds to load MLServer, on a busy machine many.
 pub(crate) const START: Duration = Duration::from_secs(120);
 
+/// For servers that start while we wait, on a machine that has much else to do.
+pub(crate) fn patient() -> Options {
+    Options { connect_within: START, look_within: Duration::from_secs(10), ..Options::default() }
+}
+
 /// A Python that has MLServer, or the test fails and says how to get one.
 pub(crate) fn python() -> PathBuf {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.plumb/mlserver-venv/bin/python");
@@ -106,7 +111,7 @@ impl Site {
 
     /// A client of one of its models, once that is loaded.
     pub(crate) fn connect(&self, model: &str, options: Options) -> Remote {
-        Remote::connect(&[self.endpoint()], model, Options { connect_within: START, ..options })
+        Remote::connect(&[self.endpoint()], model, options)
             .unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
     }
 
