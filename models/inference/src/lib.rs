@@ -32,6 +32,7 @@ mod options;
 mod outline;
 mod output;
 mod runtime;
+mod served;
 mod session;
 mod variant;
 
@@ -44,6 +45,6 @@ pub use family::{
 };
 pub use model::{Model, ModelInfo, Tried};
 pub use number::{Fraction, NotNegative, NumberError};
-pub use options::{LoadOptions, Normalise, NvidiaOptions, Precision, Transfer};
+pub use options::{LoadOptions, Normalise, NvidiaOptions, Precision, RemoteOptions, Transfer};
 pub use runtime::{Runtime, RuntimeError};
 pub use variant::{ORIGINAL, Variant, WeightsFile};
