@@ -53,12 +53,12 @@ def anchors():
 SIZES = dict(min_size=HEIGHT, max_size=WIDTH, box_detections_per_img=100)
 
 
-def two_stage(kind, **more):
+def two_stage(kind, proposals=40, **more):
     pool = torchvision.ops.MultiScaleRoIAlign(featmap_names=["0"], output_size=3, sampling_ratio=2)
     return kind(
         backbone(), rpn_anchor_generator=anchors(), box_roi_pool=pool, box_head=faster_rcnn.TwoMLPHead(16 * 9, 32),
         box_predictor=faster_rcnn.FastRCNNPredictor(32, len(LABELS)), rpn_pre_nms_top_n_test=100,
-        rpn_post_nms_top_n_test=40, **SIZES, **more,
+        rpn_post_nms_top_n_test=proposals, **SIZES, **more,
     )
 
 
@@ -71,6 +71,7 @@ def faster():
 def masked():
     net = two_stage(
         detection.MaskRCNN,
+        proposals=12,
         mask_roi_pool=torchvision.ops.MultiScaleRoIAlign(featmap_names=["0"], output_size=7, sampling_ratio=2),
         mask_head=mask_rcnn.MaskRCNNHeads(16, (16,), 1),
         mask_predictor=mask_rcnn.MaskRCNNPredictor(16, 16, len(LABELS)),
@@ -112,7 +113,7 @@ def detector(name, network_of, batched, task="detect", quirks=""):
             said = network(batch)[0]
         scores, boxes = said["scores"].numpy(), said["boxes"].numpy()
         kept = scores > 0.25
-        filled = "masks" not in said or all((m > 0.5).sum() > 20 for m in said["masks"][kept])
+        filled = "masks" not in said or all((m > 0.5).sum() > 5 for m in said["masks"][kept])
         steady = healthy.steady(scores, None, None, 0.25, 0.5)
         most = 24 if "masks" in said else 60
         if steady and filled and 5 <= kept.sum() <= most and len(set(said["labels"][kept].tolist())) > 1:
