@@ -164,7 +164,7 @@ def anomaly(name, quirks=""):
     with torch.no_grad():
         heat = network(batch)[0, 0].numpy()
     threshold, pixel = float(np.quantile(heat, 0.97)), float(np.quantile(heat, 0.9))
-    scale = float(heat.max())
+    scale = 2.5 * float(heat.max())
     model = embed(
         folder, network, batch, "AnomalyDetection", ["anomaly_map"],
         {
