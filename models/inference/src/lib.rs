@@ -25,12 +25,16 @@ mod error;
 mod family;
 mod file;
 mod library;
+mod mask;
 mod model;
 mod nms;
 mod number;
 mod options;
 mod outline;
 mod output;
+mod pieces;
+mod prototypes;
+mod rotated;
 mod runtime;
 mod served;
 mod session;
@@ -41,7 +45,8 @@ pub use device::{Device, DeviceError, Kserve, OpenVino};
 pub use error::{DeviceFault, ModelError};
 pub use family::{
     Activation, AnomalyConfig, ClassifierConfig, DetectorConfig, DetectorOutput, FamilyConfig,
-    SegmenterConfig,
+    InstanceSegmenterConfig, InstanceSegmenterOutput, OrientedDetectorConfig, OrientedDetectorOutput,
+    PoseConfig, PoseOutput, SegmenterConfig,
 };
 pub use model::{Model, ModelInfo, Tried};
 pub use number::{Fraction, NotNegative, NumberError};

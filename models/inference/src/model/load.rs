@@ -127,7 +127,8 @@ impl Model {
         digest: String,
         input: TensorSpec,
     ) -> Result<Self, ModelError> {
-        let batch = Batch::new(check::input(&backend, card, &input)?, &options.device, options.batch_max);
+        let batch_max = if card.family.has_batch_axis() { options.batch_max } else { 1 };
+        let batch = Batch::new(check::input(&backend, card, &input)?, &options.device, batch_max);
         let info = ModelInfo {
             name: card.name.clone(),
             digest,
