@@ -13,6 +13,7 @@ use plumb_inference::{
     Card, Device, LoadOptions, Model, Normalise, NvidiaOptions, OpenVino, Precision, Runtime, Transfer,
 };
 use plumb_inspection::Findings;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,7 +29,14 @@ struct Given {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let given = given()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, rest @ ..] = &arguments[..]
+        && first == bare::CHILD
+    {
+        println!("{}", bare::child(rest)?);
+        return Ok(());
+    }
+    let given = given(arguments)?;
     let devices = [Device::Cuda(0), Device::TensorRt(0)];
     // The library with CUDA where there is one; else whatever there is.
     let runtime = Runtime::load_for(None, &devices)?;
@@ -44,9 +52,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         let expected: Vec<Findings> = tensors.iter().map(|t| model.examine(t)).collect::<Result<_, _>>()?;
         drop(model);
         println!("{HEAD}");
+        let mut bare_ms = BTreeMap::new();
         for way in ways(&given) {
             for &batch in &given.batches {
-                let bare = bare::median_ms(&card, &way.options, batch, given.patience).ok();
+                let Way { options, .. } = &way;
+                let bare = *bare_ms
+                    .entry((options.device.clone(), options.nvidia.tf32, batch))
+                    .or_insert_with(|| bare::median_ms(&runtime, &card, options, batch, given.patience));
                 let row = measure(&runtime, &card, &way, batch, given.patience, &expected, bare);
                 println!("{}", line(&row));
                 let refused = row.is_err();
@@ -139,7 +151,7 @@ fn line(measured: &Measured) -> String {
     }
 }
 
-fn given() -> Result<Given, Box<dyn Error>> {
+fn given(arguments: Vec<String>) -> Result<Given, Box<dyn Error>> {
     let mut given = Given {
         cards: Vec::new(),
         batches: vec![1, 2, 4, 8, 16],
@@ -148,7 +160,7 @@ fn given() -> Result<Given, Box<dyn Error>> {
         json: None,
         cache: None,
     };
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
         match argument.as_str() {

@@ -1,6 +1,10 @@
 //! Models on a real inference server (MLServer): the same answers as here, or a refusal in time.
 
-#![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not by their folder")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "clippy knows tests by their attribute, not by their folder"
+)]
 
 mod given;
 
