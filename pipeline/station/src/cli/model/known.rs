@@ -48,10 +48,11 @@ pub(super) fn all(plan: &Plan, book: &ModelBook) -> Result<Vec<Known>, LedgerErr
 }
 
 /// Each recipe with each card that it names.
-fn named(plan: &Plan) -> impl Iterator<Item = (&RecipeName, &Card)> {
+fn named<'p>(plan: &'p Plan) -> impl Iterator<Item = (&'p RecipeName, &'p Card)> {
+    let card = |recipe: &'p RecipePlan, region: &RegionPlan| (&recipe.name, &*recipe.models[region.model].card);
     plan.recipes
         .values()
-        .flat_map(|recipe| recipe.regions.iter().map(|region| (&recipe.name, &plan.cards[region.card])))
+        .flat_map(move |recipe| recipe.regions.iter().map(move |region| card(recipe, region)))
 }
 
 /// The model that a card describes.
