@@ -25,6 +25,8 @@ use std::{
 
 /// How often editions that are on their way out are looked at.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often the book is asked whether a recipe that may not judge yet may do so now: once in so many looks.
+const ASK_EVERY: u32 = 20;
 
 /// Where wishes for another recipe are left, and where their fate can be read. Cheap to clone.
 #[derive(Clone)]
@@ -208,7 +210,7 @@ impl Changeover {
     /// # Errors
     /// When there is no thread to be had.
     pub fn start(&self, crew: Crew) -> io::Result<JoinHandle<Crew>> {
-        let worker = Worker { shared: self.0.clone(), crew };
+        let worker = Worker { shared: self.0.clone(), crew, looks: 0 };
         threads::spawn("changeover".to_owned(), move || worker.run())
     }
 
@@ -247,6 +249,8 @@ impl Shared {
         let name = recipe.plan.name.clone();
         self.metrics.deadline.set(recipe.plan.deadline.as_secs_f64());
         self.health.stands_in(recipe.degraded());
+        let withheld = || format!("the models of recipe \"{name}\" are not approved yet; see the log");
+        self.health.withheld(recipe.is_withheld().then(withheld));
         let edition = Some(recipe.edition);
         tracing::info!(recipe = %name, edition = %recipe.edition, digest = recipe.plan.digest, "Changed recipe.");
         self.desk.change_to(recipe);
@@ -278,6 +282,7 @@ impl Shared {
 struct Worker {
     shared: Arc<Shared>,
     crew: Crew,
+    looks: u32,
 }
 
 impl Worker {
@@ -300,6 +305,31 @@ impl Worker {
                 self.work(wish);
             }
             self.let_go();
+            self.looks = self.looks.wrapping_add(1);
+            if self.looks.is_multiple_of(ASK_EVERY) {
+                self.ask_leave();
+            }
+        }
+    }
+
+    /// A recipe that may not judge is released when somebody has approved its models.
+    fn ask_leave(&self) {
+        for recipe in self.shared.editions.all().into_iter().filter(|recipe| recipe.is_withheld()) {
+            match self.crew.lifecycle.enter(&recipe) {
+                Ok(None) => {
+                    recipe.withhold(false);
+                    tracing::info!(recipe = %recipe.plan.name, "Its models are approved: the recipe is released.");
+                    let inside = self.shared.inside();
+                    if self.shared.desk.current().edition == recipe.edition {
+                        self.shared.health.withheld(None);
+                    }
+                    drop(inside);
+                }
+                Ok(Some(_)) => {}
+                Err(error) => {
+                    tracing::warn!(recipe = %recipe.plan.name, %error, "It is not known whether it may judge.")
+                }
+            }
         }
     }
 
@@ -353,6 +383,7 @@ impl Worker {
             shared.inside().progress = Some(Progress { stage, ..so_far.clone() });
         };
         let loaded = self.crew.load(plan, &step)?;
+        let loaded = self.crew.admit(loaded)?;
         self.crew.join(loaded)
     }
 

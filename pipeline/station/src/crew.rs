@@ -9,6 +9,7 @@ use crate::{
     devices::Devices,
     edition::{Editions, LoadedRecipe},
     hot_path::Desk,
+    lifecycle::Lifecycle,
     loading::{Fresh, LoadError, Loaded, Loader, Pace, Step},
     metrics::Metrics,
     shadow::ShadowSeat,
@@ -26,6 +27,8 @@ pub struct Crew {
     pub cutters: Cutters,
     /// Looks on.
     pub shadow: ShadowSeat,
+    /// Says which models may judge.
+    pub lifecycle: Lifecycle,
     /// Says which there are.
     pub editions: Arc<Editions>,
     /// Stamps parts with one.
@@ -55,6 +58,20 @@ impl Crew {
             let loaded = thread.join().map_err(|_| "loading ended by a panic".to_owned())?;
             loaded.map_err(|error: LoadError| error.to_string())
         })
+    }
+
+    /// Asks leave for a loaded edition to judge.
+    ///
+    /// # Errors
+    /// In a sentence; what was loaded for it is let go then.
+    pub fn admit(&mut self, loaded: Loaded) -> Result<Loaded, String> {
+        let refused = match self.lifecycle.enter(&loaded.recipe) {
+            Ok(None) => return Ok(loaded),
+            Ok(Some(says)) => says,
+            Err(error) => error.to_string(),
+        };
+        self.leave(&loaded.recipe);
+        Err(refused)
     }
 
     /// Makes a loaded edition known to everybody; a part may be stamped with it when this returns.

@@ -10,7 +10,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -33,6 +33,8 @@ pub struct LoadedRecipe {
     /// Parts begun and not judged yet.
     open: AtomicU32,
     first_part: OnceLock<PartId>,
+    /// It may not judge yet: its parts are `Missed(NotReleased)`.
+    withheld: AtomicBool,
 }
 
 /// A model as it runs.
@@ -75,8 +77,17 @@ impl LoadedRecipe {
     ) -> Self {
         let time = |model: usize| models[model].as_ref().map_or(Duration::ZERO, |model| model.run);
         let models_take = plan.regions.iter().map(|region| time(region.model)).sum();
-        let (open, first_part) = (AtomicU32::new(0), OnceLock::new());
-        Self { edition, cameras: plan.cameras(), plan, models, shadows, models_take, open, first_part }
+        Self {
+            edition,
+            cameras: plan.cameras(),
+            plan,
+            models,
+            shadows,
+            models_take,
+            open: AtomicU32::new(0),
+            first_part: OnceLock::new(),
+            withheld: AtomicBool::new(false),
+        }
     }
 
     /// What looks at region `region` of the plan.
@@ -97,6 +108,16 @@ impl LoadedRecipe {
     /// Why its models do not run where they were meant to; empty where they do.
     pub fn degraded(&self) -> Vec<String> {
         self.judging().filter_map(|model| model.degraded.clone()).collect()
+    }
+
+    /// Whether its models may not judge yet.
+    pub fn withhold(&self, withheld: bool) {
+        self.withheld.store(withheld, Ordering::Relaxed);
+    }
+
+    /// True if its parts must be `Missed(NotReleased)`.
+    pub fn is_withheld(&self) -> bool {
+        self.withheld.load(Ordering::Relaxed)
     }
 
     /// A part begins. To be called by whoever stamps it, in one step with reading which edition is current.

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod devices;
 pub mod edition;
 pub mod hot_path;
+pub mod lifecycle;
 pub mod loading;
 pub mod memory;
 pub mod metrics;

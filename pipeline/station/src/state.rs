@@ -53,6 +53,7 @@ struct Facts {
     cameras: BTreeMap<CameraId, Option<String>>,
     plc: Option<String>,
     ledger: Option<String>,
+    withheld: Option<String>,
     stand_ins: Vec<String>,
     models: BTreeMap<(ModelId, usize), String>,
     trend: Option<String>,
@@ -117,6 +118,11 @@ impl Health {
         self.facts().ledger = down;
     }
 
+    /// The recipe in use may judge (`None`) or not yet, with the reason.
+    pub fn withheld(&self, says: Option<String>) {
+        self.facts().withheld = says;
+    }
+
     /// Models of the recipe in use that do not run where they were meant to, each with the reason.
     pub fn stands_in(&self, reasons: Vec<String>) {
         self.facts().stand_ins = reasons;
@@ -152,6 +158,9 @@ impl Health {
             State::Fault
         } else if !facts.warm {
             reasons.push("the models are not loaded and warm yet".to_owned());
+            State::NotReleased
+        } else if let Some(says) = &facts.withheld {
+            reasons.insert(0, says.clone());
             State::NotReleased
         } else if reasons.is_empty() {
             State::Running

@@ -12,6 +12,7 @@ use crate::{
     devices::{Devices, Mender, Wires},
     edition::{Editions, LoadedRecipe},
     hot_path::{self, Desk, Examined, Lead, Place, Pulse, Told, VerdictStage, VerdictWires},
+    lifecycle::Lifecycle,
     loading::{Loaded, Loader, Pace},
     metrics::{Labels, Metrics},
     shadow::ShadowSeat,
@@ -22,7 +23,7 @@ use crossbeam_channel::bounded;
 use plumb_capture::{Camera, LineCamera, SourceConfig, trigger::PhotoEye};
 use plumb_inference::Runtime;
 use plumb_inspection::{CameraId, Frame, PartId, TriggerSource, Trip};
-use plumb_ledger::Ledger;
+use plumb_ledger::{Ledger, ModelError};
 use plumb_plc::{PlcConfig, PlcEvent, PlcLink};
 use std::{
     collections::BTreeMap,
@@ -102,6 +103,8 @@ impl Station {
 
         let ledger =
             Arc::new(Ledger::open(&plan.station.data, plan.ledger.clone()).map_err(StartError::device)?);
+        let lifecycle = Lifecycle::new(ledger.models(), plan.infer.require_approval);
+        ask_leave(&lifecycle, &loaded, &first, &health)?;
         let (begun_in, begun_out) = mpsc::channel::<Told>(hot_path::BEGUN);
         let (examined_in, examined_out) = mpsc::channel::<Trip<Examined>>(hot_path::TO_VERDICT);
         let (plc_in, plc_out) = mpsc::channel::<PlcEvent>(hot_path::FROM_PLC);
@@ -167,6 +170,7 @@ impl Station {
             devices,
             cutters,
             shadow,
+            lifecycle,
             editions: crew_editions,
             desk: crew_desk,
             metrics: crew_metrics,
@@ -304,6 +308,29 @@ fn load_first(
         }
     }
     Ok((all, first.expect("Plan says that first_recipe is one of its recipes")))
+}
+
+/// Nobody retired may judge; who is not approved, where that is required, does not yet.
+fn ask_leave(
+    lifecycle: &Lifecycle,
+    loaded: &[Loaded],
+    first: &LoadedRecipe,
+    health: &Health,
+) -> Result<(), StartError> {
+    for Loaded { recipe, .. } in loaded {
+        let withheld = lifecycle.enter(recipe).map_err(|error| match error {
+            ModelError::Ledger(_) => StartError::device(error),
+            _ => StartError::model(error),
+        })?;
+        if let Some(says) = &withheld {
+            tracing::error!("{says}.");
+            recipe.withhold(true);
+        }
+        if recipe.edition == first.edition {
+            health.withheld(withheld);
+        }
+    }
+    Ok(())
 }
 
 /// What the verdict stage takes in.

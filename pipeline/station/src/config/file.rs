@@ -113,6 +113,8 @@ pub struct InferSection {
     pub device_failed: DeviceFailed,
     /// Which recipes are loaded and warm before they are asked for.
     pub preload: Preload,
+    /// Only models that somebody approved may judge: see `plumb model promote`.
+    pub require_approval: bool,
 }
 
 impl Default for InferSection {
@@ -128,6 +130,7 @@ impl Default for InferSection {
             device_missing: DeviceMissing::default(),
             device_failed: DeviceFailed::default(),
             preload: Preload::default(),
+            require_approval: false,
         }
     }
 }

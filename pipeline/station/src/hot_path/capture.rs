@@ -334,6 +334,9 @@ impl Desk {
         if !self.tell(Event::Began(began)) {
             recipe.judged(); // it never will be
         }
+        if recipe.is_withheld() {
+            self.lost(part, None, Cause::NotReleased);
+        }
         let waiting = || Waiting { part, edition, since: at.mono, deadline };
         for camera in recipe.cameras.iter().filter(|id| seen.as_ref().is_none_or(|(lead, _)| lead != id)) {
             self.queue(camera, waiting());

@@ -1,15 +1,15 @@
 //! `/api/v1/models` and `/api/v1/shadow`: what runs, what each model is trusted with, and what shadows say.
 
 use super::{Shared, Watchman, refusal};
+use crate::{
+    config::ModelPlan,
+    edition::{LoadedModel, LoadedRecipe},
+};
 use axum::{
     Json,
     extract::{Path, Query, State, rejection::QueryRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
-};
-use crate::{
-    config::ModelPlan,
-    edition::{LoadedModel, LoadedRecipe},
 };
 use plumb_inference::Card;
 use plumb_inspection::ModelName;
