@@ -201,8 +201,7 @@ fn a_recipe_that_does_not_read_or_load_or_keep_its_deadline_leaves_the_old_one_r
     assert!(stage == Stage::Failed && says.contains("within 20 ms"), "{stage:?} {says}");
 
     // A region outside of the picture.
-    let outside = RECIPE
-        .replace("name = \"whole\"", "name = \"whole\"\nrect_px = { x = 30.0, y = 0.0, w = 32.0, h = 32.0 }");
+    let outside = RECIPE.replace("name = \"whole\"", "name = \"whole\"\nrect_px = [30, 0, 32, 32]");
     workshop.write("recipes/bottle.toml", &outside);
     let (status, told) = post(address, "/api/v1/recipes/bottle/load");
     assert_eq!(status, 202, "{told}");
