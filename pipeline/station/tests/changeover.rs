@@ -1,25 +1,12 @@
-//! Another recipe, another version of a model: swapped between two parts, on a line at full speed, and not one part
-//! lost or judged by half of each.
+//! Another recipe, another version of a model: what a changeover refuses, what it lets go, and whose wish wins.
 
 mod workshop;
 
 use plumb_inspection::RecipeNumber;
-use plumb_ledger::{Record, RecordVerdict};
-use plumb_line::Product;
-use plumb_station::{
-    changeover::Stage,
-    config,
-    demo::{Demo, Wish},
-    station::Station,
-};
+use plumb_ledger::{ModelState, Record, RecordVerdict};
+use plumb_station::{changeover::Stage, config, station::Station};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 use workshop::{RECIPE, Workshop, get, post, wait_until};
 
 const STATION: &str = r#"
@@ -36,10 +23,6 @@ source = { kind = "pipeline", launch = "videotestsrc is-live=true pattern=white 
 kind = "api"
 "#;
 
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// What the last changeover has come to; waits until it is over.
 fn fate(station: &Station) -> (Stage, String) {
     let mut fate = None;
@@ -50,109 +33,6 @@ fn fate(station: &Station) -> (Stage, String) {
     });
     let fate = fate.expect("it is over");
     (fate.stage, fate.says.unwrap_or_default())
-}
-
-/// The demo's washer line with a model in two versions: the same weights, another digest.
-struct Versions {
-    folder: std::path::PathBuf,
-    card: String,
-    digests: [String; 2],
-}
-
-impl Versions {
-    /// In the config folder of a demo that was unpacked.
-    fn new(config: &Path) -> Self {
-        let folder = config.join("models/line-parts");
-        let card = fs::read_to_string(folder.join("card.toml")).expect("the card");
-        let mut model = fs::read(folder.join("line-parts.onnx")).expect("the model");
-        let first = hex(&model);
-        model.extend([0x1a, 2, b'v', b'2']); // the protobuf field `producer_version`
-        fs::write(folder.join("line-parts-v2.onnx"), &model).expect("version 2");
-        assert!(card.contains(&first), "the card names its file's digest");
-        Self { folder, card, digests: [first, hex(&model)] }
-    }
-
-    /// From the next loading on, the card speaks of this version.
-    fn switch_to(&self, version: usize) {
-        let card = match version {
-            0 => self.card.clone(),
-            _ => self
-                .card
-                .replace(&self.digests[0], &self.digests[1])
-                .replace("line-parts.onnx", "line-parts-v2.onnx"),
-        };
-        fs::write(self.folder.join("card.new"), card).expect("the new card");
-        fs::rename(self.folder.join("card.new"), self.folder.join("card.toml")).expect("the card, at once");
-    }
-
-    /// Which model each recipe digest stands for.
-    fn models_by_recipe(&self, config: &Path) -> BTreeMap<String, String> {
-        let mut models = BTreeMap::new();
-        for recipe in ["washer", "blister-pack"] {
-            let text = fs::read_to_string(config.join(format!("recipes/{recipe}.toml"))).expect("a recipe");
-            for digest in &self.digests {
-                models.insert(hex(format!("{text}{digest}").as_bytes()), digest.clone());
-            }
-        }
-        models
-    }
-}
-
-#[test]
-fn recipes_and_model_versions_change_at_full_line_speed_and_no_part_is_lost_or_judged_by_half_of_each() {
-    let data = tempfile::tempdir().expect("a temporary folder");
-    let wish = Wish {
-        product: Product::Washer,
-        seed: 11,
-        parts_per_minute: Some(1500.0),
-        parts: Some(500),
-        listen: "127.0.0.1:0".parse().expect("an address"),
-        data: data.path().to_owned(),
-    };
-    let mut demo = Demo::start(wish).unwrap_or_else(|error| panic!("{error}"));
-    let config = data.path().join("config");
-    let versions = Versions::new(&config);
-    let models = versions.models_by_recipe(&config);
-    let address = demo.address().expect("HTTP is served");
-
-    let mut records: Vec<Record> = Vec::new();
-    let (mut changes, mut next) = (0, Instant::now() + Duration::from_secs(1));
-    let patience = Instant::now() + Duration::from_secs(120);
-    while !demo.has_ended() && Instant::now() < patience {
-        records.extend(demo.answered(Duration::from_millis(20)));
-        let is_over = |station: &Station| {
-            let (progress, waits) = station.changeover().progress();
-            waits.is_none() && progress.is_none_or(|progress| progress.is_over())
-        };
-        if Instant::now() >= next && is_over(demo.station()) {
-            next = Instant::now() + Duration::from_millis(800);
-            changes += 1;
-            match changes % 3 {
-                0 => demo.plc().want_recipe(RecipeNumber(if changes % 2 == 0 { 1 } else { 2 })),
-                of => {
-                    versions.switch_to(of - 1);
-                    let name = demo.station().current().plan.name.to_string();
-                    let (status, told) = post(address, &format!("/api/v1/recipes/{name}/load"));
-                    assert_eq!(status, 202, "{told}");
-                }
-            }
-        }
-    }
-    assert!(demo.has_ended(), "the belt has not run empty: {:?}", demo.summary());
-    let open = demo.station().editions().iter().map(|recipe| recipe.open()).sum::<u32>();
-    let summary = demo.stop().unwrap_or_else(|error| panic!("{error}"));
-
-    assert_eq!((summary.answers, summary.records), (summary.triggers, summary.triggers), "{summary:?}");
-    assert_eq!((summary.missed, summary.misrouted, open), (0, 0, 0), "{summary:?}");
-    let mut seen = BTreeMap::new();
-    for record in &records {
-        let model = models.get(&record.recipe_digest).expect("the digest of a recipe with one of two models");
-        let looked: Vec<&String> = record.models.iter().map(|model| &model.digest).collect();
-        assert_eq!(looked, [model], "part {} was judged by its edition's model alone", record.part_id);
-        *seen.entry((record.recipe.to_string(), model.clone())).or_insert(0) += 1;
-    }
-    assert!(changes >= 4 && seen.len() >= 3, "{changes} changes, parts by recipe and model: {seen:?}");
-    eprintln!("{changes} changeovers over {} parts: {seen:?}", records.len());
 }
 
 /// One part judged now.
@@ -288,5 +168,33 @@ fn the_newest_wish_wins_and_a_recipe_not_preloaded_is_loaded_when_asked_for() {
     assert!(ended("live"));
     wait_until("the others to go", Duration::from_secs(20), || station.editions().len() == 1);
     assert_eq!(config::read(&workshop.path("station.toml")).expect("a plan").recipes.len(), 4);
+    station.stop().expect("the ledger closes");
+}
+
+#[test]
+fn where_approval_is_required_nobody_judges_until_somebody_has_approved() {
+    let workshop = Workshop::with_models(&format!("{STATION}\n[infer]\nrequire_approval = true\n"), RECIPE);
+    let (station, records) = workshop.start();
+    let condition = station.condition();
+    assert_eq!(condition.state.as_str(), "not_released");
+    assert!(condition.reasons[0].contains("detector-yolo-v8"), "{condition:?}");
+    let record = judged(&station, &records);
+    assert_eq!((record.verdict, record.reasons[0].rule.as_str()), (RecordVerdict::Missed, "not_released"));
+
+    let book = station.ledger().models();
+    let digest = &station.current().model_of(0).info.digest;
+    for state in [ModelState::Shadow, ModelState::Approved] {
+        book.change(digest, state, "somebody", "seen to be good").expect("a way");
+    }
+    ready(&station);
+    assert_eq!(judged(&station, &records).verdict, RecordVerdict::Pass);
+    assert_eq!(book.get(digest).expect("a book").expect("an entry").state, ModelState::Live);
+
+    // Another that nobody approved does not take its place.
+    workshop.write("recipes/bottle.toml", &RECIPE.replace("../model.toml", "../blind.toml"));
+    assert_eq!(post(station.address.expect("HTTP is served"), "/api/v1/recipes/bottle/load").0, 202);
+    let (stage, says) = fate(&station);
+    assert!(stage == Stage::Failed && says.contains("nobody has approved: \"blind\""), "{stage:?} {says}");
+    assert_eq!(judged(&station, &records).verdict, RecordVerdict::Pass);
     station.stop().expect("the ledger closes");
 }

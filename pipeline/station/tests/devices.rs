@@ -110,15 +110,8 @@ fn batched(infer: &str) -> Workshop {
         .map(|(name, camera, x)| region(name, camera, x));
     let recipe = RECIPE
         .replace("[[region]]\nname = \"whole\"\nmodel = \"boxes\"\n", &regions.concat())
-        .replace("../model.toml", "../dynamic.toml");
-    let workshop = Workshop::new(&station, &recipe);
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/inference/tests/models");
-    for (from, to) in
-        [("detector-dynamic.onnx", "detector-dynamic.onnx"), ("detector-dynamic.toml", "dynamic.toml")]
-    {
-        std::fs::copy(models.join(from), workshop.path(to)).expect("the model");
-    }
-    workshop
+        .replace("../model.toml", "../several.toml");
+    Workshop::with_models(&station, &recipe)
 }
 
 #[test]

@@ -24,7 +24,7 @@ def constant(name, values, dtype=np.float32):
     return numpy_helper.from_array(np.asarray(values, dtype=dtype), name)
 
 
-def detector(name, burden, constants=(), blind=False):
+def detector(name, burden, constants=(), blind=False, batch=1):
     """Boxes and scores, plus `burden`: nodes that give one number, `nothing`, which is 0."""
     scores = np.zeros_like(BOXES)
     scores[:, 4:] = 0 if blind else BOXES[:, 4:]
@@ -32,7 +32,9 @@ def detector(name, burden, constants=(), blind=False):
     boxes[:, 4:] = 0
     node = helper.make_node
     nodes = [
-        node("ReduceMax", ["picture"], ["brightest"], keepdims=0),
+        # One number a picture for a batch, else one number.
+        node("ReduceMax", ["picture"], ["highest"], axes=[1, 2, 3], keepdims=1),
+        node("Squeeze", ["highest", "last"], ["brightest"]) if batch != 1 else node("Squeeze", ["highest"], ["brightest"]),
         *burden,
         node("Mul", ["scores", "brightest"], ["scored"]),
         node("Add", ["boxes", "scored"], ["seen"]),
@@ -40,8 +42,9 @@ def detector(name, burden, constants=(), blind=False):
     ]
     value = helper.make_tensor_value_info
     graph = helper.make_graph(
-        nodes, name, [value("picture", F32, [1, 3, 32, 32])], [value("detections", F32, [1, 6, 3])],
-        [constant("boxes", boxes.T[None]), constant("scores", scores.T[None]), *constants],
+        nodes, name, [value("picture", F32, [batch, 3, 32, 32])], [value("detections", F32, [batch, 6, 3])],
+        [constant("boxes", boxes.T[None]), constant("scores", scores.T[None]), *constants]
+        + ([constant("last", [3], np.int64)] if batch != 1 else []),
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], producer_name="plumb tests")
     model.ir_version = 8
@@ -87,3 +90,6 @@ detector(
 
 # Never sees anything.
 detector("blind", [node("Identity", ["zero"], ["nothing"])], [ZERO], blind=True)
+
+# Takes as many pictures as come.
+detector("several", [node("Identity", ["zero"], ["nothing"])], [ZERO], batch="n")
