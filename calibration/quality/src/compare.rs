@@ -1,6 +1,7 @@
 //! Are two ways of judging different? Exact tests, for the small numbers that escapes are.
 
-use statrs::distribution::{Binomial, Discrete as _, DiscreteCDF as _, Hypergeometric};
+use crate::beta;
+use statrs::distribution::{Discrete as _, Hypergeometric};
 
 /// McNemar's test on parts that both ways judged: of the `only_first` + `only_second` parts on which they disagree,
 /// could the split be a coin's? The two-sided p of the exact (binomial) form; 1 where they never disagree.
@@ -11,8 +12,7 @@ pub fn mcnemar_exact(only_first: u64, only_second: u64) -> f64 {
     if all == 0 {
         return 1.0;
     }
-    let coin = Binomial::new(0.5, all).expect("a half is a probability");
-    (2.0 * coin.cdf(only_first.min(only_second))).min(1.0)
+    (2.0 * beta::binomial_at_most(only_first.min(only_second), all, 0.5)).min(1.0)
 }
 
 /// Fisher's exact test, two-sided: could `a` of `a_all` and `b` of `b_all` have the same true share? The sum over all

@@ -11,6 +11,7 @@
 //! # Ok::<(), plumb_quality::ShareError>(())
 //! ```
 
+mod beta;
 pub mod capability;
 pub mod chart;
 mod compare;

@@ -1,7 +1,6 @@
 //! How many parts a claim takes.
 
-use crate::Confidence;
-use statrs::distribution::{Binomial, DiscreteCDF as _};
+use crate::{Confidence, beta};
 
 const PARTS_MAX: u64 = 1 << 30;
 
@@ -14,9 +13,7 @@ pub fn parts_needed(events: u64, share_max: f64, confidence: Confidence) -> Opti
     if !(share_max > 0.0 && share_max < 1.0) {
         return None;
     }
-    let shown = |trials: u64| {
-        Binomial::new(share_max, trials).is_ok_and(|parts| parts.cdf(events) <= confidence.risk())
-    };
+    let shown = |trials: u64| beta::binomial_at_most(events, trials, share_max) <= confidence.risk();
     let mut enough = events + 1;
     while !shown(enough) {
         enough = enough.checked_mul(2).filter(|trials| *trials <= PARTS_MAX)?;

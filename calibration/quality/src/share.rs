@@ -1,8 +1,7 @@
 //! A share of parts, never without its bound.
 
-use crate::{Confidence, Interval};
+use crate::{Confidence, Interval, beta};
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{Beta, ContinuousCDF as _};
 
 /// So many events among so many independent parts.
 ///
@@ -93,19 +92,15 @@ impl Share {
         if self.events == 0 {
             return 0.0;
         }
-        beta_quantile(risk, self.events as f64, (self.trials - self.events) as f64 + 1.0)
+        beta::quantile(risk, self.events as f64, (self.trials - self.events) as f64 + 1.0)
     }
 
     fn upper(self, risk: f64) -> f64 {
         if self.events == self.trials {
             return 1.0;
         }
-        beta_quantile(1.0 - risk, self.events as f64 + 1.0, (self.trials - self.events) as f64)
+        beta::quantile(1.0 - risk, self.events as f64 + 1.0, (self.trials - self.events) as f64)
     }
-}
-
-fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
-    Beta::new(a, b).expect("both are at least 1").inverse_cdf(p)
 }
 
 /// Three digits that mean something: `4.95 %`, `0.0312 %`.
@@ -187,6 +182,20 @@ mod tests {
         let (few, many) = (share(3, 50), share(47, 50));
         let sure = Confidence::new(0.9).unwrap();
         assert!((few.at_most(sure) + many.at_least(sure) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_year_of_parts_still_has_an_interval_and_it_is_symmetric() {
+        let of = 3_000_000_000;
+        let half = share(of / 2, of).interval(Confidence::NINETY_FIVE);
+        // The normal approximation is exact enough here: ± 1.96 · √(¼ / n).
+        let wide = 1.959_964 * (0.25 / of as f64).sqrt();
+        assert!((half.upper - 0.5 - wide).abs() < 1e-3 * wide, "{half:?}");
+        assert!((0.5 - half.lower - wide).abs() < 1e-3 * wide, "{half:?}");
+        let few = share(3, of).interval(Confidence::NINETY_FIVE);
+        let mirror = share(of - 3, of).interval(Confidence::NINETY_FIVE);
+        assert!(few.lower > 0.0 && few.upper < 9e-9, "{few:?}");
+        assert!((1.0 - few.upper - mirror.lower).abs() < 1e-9 && mirror.upper < 1.0, "{mirror:?}");
     }
 
     #[test]

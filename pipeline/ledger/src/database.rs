@@ -1,12 +1,22 @@
 //! The writing connection, and the rows that go through it.
 
-use crate::{LedgerError, Record, picture::PictureRow, schema};
+use crate::{
+    LedgerError, Record,
+    picture::PictureRow,
+    schema,
+    shadow::{self, ShadowRow},
+};
 use rusqlite::{Connection, ErrorCode, Transaction, params};
 use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
+
+/// Another connection may be writing for a moment: a change of a model takes a millisecond or two. Longer than that,
+/// and the writer's own retry takes over, which counts and says so.
+const BUSY: Duration = Duration::from_millis(20);
 
 /// A record on its way into table `records`.
 #[derive(Debug)]
@@ -58,7 +68,7 @@ impl Database {
         let unusable = |source| LedgerError::Folder { path: folder.to_owned(), source };
         fs::create_dir_all(folder).map_err(unusable)?;
         let path = schema::path(folder);
-        let connection = schema::open_writing(&path, durable)?;
+        let connection = schema::open_writing(&path, durable, BUSY)?;
         let inode = fs::metadata(&path).map_err(unusable)?.ino();
         Ok(Self { path, connection, inode, durable })
     }
@@ -68,10 +78,10 @@ impl Database {
         self.read("SELECT ceiling FROM numbers").map(|ceiling| u64::try_from(ceiling).unwrap_or(1).max(1))
     }
 
-    /// The last row ids in use, of records and of pictures; 0 where there is none.
-    pub(crate) fn last_rows(&self) -> Result<(i64, i64), LedgerError> {
+    /// The last row ids in use, of records, pictures and shadow records; 0 where there is none.
+    pub(crate) fn last_rows(&self) -> Result<[i64; 3], LedgerError> {
         let last = |table| self.read(&format!("SELECT coalesce(max(id), 0) FROM {table}"));
-        Ok((last("records")?, last("pictures")?))
+        Ok([last("records")?, last("pictures")?, last("shadow")?])
     }
 
     /// Notes that part ids below `ceiling` are taken, and waits until the disk has it: an id given twice after a power
@@ -97,11 +107,13 @@ impl Database {
         &mut self,
         records: &[RecordRow],
         pictures: &[PictureRow],
+        shadows: &[ShadowRow],
     ) -> Result<(), LedgerError> {
         self.check_place()?;
         let mut all = || {
             let transaction = self.connection.transaction()?;
             insert(&transaction, records, pictures)?;
+            shadow::insert(&transaction, shadows)?;
             transaction.commit()
         };
         all().map_err(|source| schema::told(&self.path, "written", source))

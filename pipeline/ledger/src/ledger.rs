@@ -1,7 +1,8 @@
 //! One station's ledger: opens it, starts its threads, hands out the ends of its queues, and closes it.
 
 use crate::{
-    LedgerConfig, LedgerError, LedgerStats, PartNumbers, PictureSender, Reader, RecordSender, checkpoint,
+    LedgerConfig, LedgerError, LedgerStats, ModelBook, PartNumbers, PictureSender, Reader, RecordSender,
+    ShadowSender, checkpoint,
     database::Database,
     gate::Gate,
     numbers::Numbers,
@@ -25,6 +26,7 @@ use std::{
 pub struct Ledger {
     folder: PathBuf,
     records: RecordSender,
+    shadows: ShadowSender,
     pictures: PictureSender,
     numbers: PartNumbers,
     counters: Arc<Counters>,
@@ -64,6 +66,7 @@ impl Ledger {
         let (record_gate, picture_gate) = (Arc::new(Gate::default()), Arc::new(Gate::default()));
         // Capacity and what happens when full: see the constants.
         let (records_in, records_out) = bounded(writer::QUEUE);
+        let (shadows_in, shadows_out) = bounded(writer::SHADOW_QUEUE);
         let (jobs_in, jobs_out) = bounded(picture::QUEUE);
         let (rows_in, rows_out) = bounded(picture::ROWS_QUEUE);
         let stops = [(); 3].map(|()| bounded::<Infallible>(0));
@@ -80,6 +83,7 @@ impl Ledger {
             database: Some(database),
             records: records_out,
             pictures: rows_out,
+            shadows: shadows_out,
             wake: woken,
             stop: ledger_stopped,
             gate: Arc::clone(&record_gate),
@@ -107,6 +111,11 @@ impl Ledger {
         };
         Ok(Self {
             folder: folder.to_owned(),
+            shadows: ShadowSender {
+                queue: shadows_in,
+                gate: Arc::clone(&record_gate),
+                counters: Arc::clone(&counters),
+            },
             records: RecordSender { queue: records_in, gate: record_gate, counters: Arc::clone(&counters) },
             pictures: PictureSender {
                 queue: jobs_in,
@@ -131,6 +140,11 @@ impl Ledger {
         self.records.clone()
     }
 
+    /// The end of the shadow records' queue, 1024 long.
+    pub fn shadows(&self) -> ShadowSender {
+        self.shadows.clone()
+    }
+
     /// The end of the pictures' queue, 4 long.
     pub fn pictures(&self) -> PictureSender {
         self.pictures.clone()
@@ -141,6 +155,11 @@ impl Ledger {
         Reader::new(&self.folder)
     }
 
+    /// The models, with connections of its own.
+    pub fn models(&self) -> ModelBook {
+        ModelBook::new(&self.folder)
+    }
+
     /// How things stand, without asking the database: safe to call from `/metrics`.
     pub fn stats(&self) -> LedgerStats {
         let died = self.threads.as_ref().is_none_or(|threads| threads.ledger.0.is_finished());
@@ -148,6 +167,7 @@ impl Ledger {
         LedgerStats {
             failing: counted.failing || died,
             queue_depth: self.records.queue.len() as u64,
+            shadows_queue_depth: self.shadows.queue.len() as u64,
             pictures_queue_depth: self.pictures.queue.len() as u64,
             numbers_unreserved: self.numbers.shared().unreserved(),
             ..counted

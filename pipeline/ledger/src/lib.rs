@@ -5,6 +5,10 @@
 //! the write-ahead log into the database so that no commit waits for the disk. The hot path only ever tries a bounded
 //! queue; what a full queue refuses comes back to the sender and is counted.
 //!
+//! Models have their book in the same database ([`ModelBook`]): changed seldom, over connections of their own, by the
+//! station or by a command beside it. What shadow models say goes into the same commits as records, by a queue of its
+//! own ([`ShadowSender`]).
+//!
 //! What is kept when: a **killed process** loses nothing older than one commit interval. A **power failure** may take
 //! the last seconds with it, unless `durable = true` makes every commit wait for the disk. Part ids are safe in both
 //! cases: their reserve is always written through.
@@ -18,11 +22,13 @@ mod error;
 mod gate;
 mod keep;
 mod ledger;
+mod model;
 mod numbers;
 mod picture;
 mod reader;
 mod record;
 mod schema;
+mod shadow;
 mod stats;
 mod writer;
 
@@ -30,11 +36,15 @@ pub use config::{LedgerConfig, PictureConfig, PictureFormat};
 pub use error::{Full, LedgerError};
 pub use keep::keep_picture;
 pub use ledger::Ledger;
+pub use model::{LivePlace, ModelBook, ModelChange, ModelEntry, ModelError, ModelState, NewModel, pick};
 pub use numbers::PartNumbers;
 pub use picture::{PictureJob, PictureSender};
 pub use reader::{Query, Reader};
 pub use record::{
     MissingPicture, ModelRecord, Picture, PlcRecord, Record, RecordVerdict, Schema, Timings, ViewRecord,
+};
+pub use shadow::{
+    Interval, ShadowQuery, ShadowRecord, ShadowSchema, ShadowSender, ShadowSummary, ShadowVerdict,
 };
 pub use stats::LedgerStats;
 pub use writer::RecordSender;

@@ -194,7 +194,10 @@ impl Reader {
 
     /// Asks the connection, opening it first if need be. One that failed is dropped, so that the next question finds
     /// a database that came back, or was replaced.
-    fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
+    pub(crate) fn ask<T>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
         let mut slot: MutexGuard<'_, Option<Connection>> =
             self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = match slot.take() {

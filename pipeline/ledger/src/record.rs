@@ -6,6 +6,7 @@ use plumb_inspection::{
     TriggerSource,
 };
 use plumb_verdict::{Decision, Reason};
+use rusqlite::{Error::FromSqlConversionFailure, types::Type};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -90,30 +91,34 @@ impl Record {
         }
     }
 
-    /// JSON knows no NaN and no infinity, and one such number would make the whole record unreadable. A model that
-    /// gives one is broken; its record says so by a 0 and the log by a warning.
     pub(crate) fn without_non_numbers(mut self) -> Self {
-        let mut mended = 0;
-        let mut mend = |number: &mut f32| {
-            if !number.is_finite() {
-                *number = 0.0;
-                mended += 1;
-            }
-        };
-        for finding in self.views.iter_mut().flat_map(|view| &mut view.findings) {
-            let b = &mut finding.box_px;
-            [&mut b.x, &mut b.y, &mut b.w, &mut b.h, &mut finding.area_px].into_iter().for_each(&mut mend);
-            finding.length_mm.iter_mut().chain(&mut finding.area_mm2).for_each(&mut mend);
-            finding
-                .polygon_px
-                .iter_mut()
-                .flatten()
-                .for_each(|p| [&mut p.x, &mut p.y].into_iter().for_each(&mut mend));
-        }
-        if mended > 0 {
-            tracing::warn!(part = %self.part_id, numbers = mended, "A finding has a size that is no number; kept as 0.");
-        }
+        mend_non_numbers(self.part_id, &mut self.views);
         self
+    }
+}
+
+/// JSON knows no NaN and no infinity, and one such number would make the whole record unreadable. A model that gives
+/// one is broken; its record says so by a 0 and the log by a warning.
+pub(crate) fn mend_non_numbers(part: PartId, views: &mut [ViewRecord]) {
+    let mut mended = 0;
+    let mut mend = |number: &mut f32| {
+        if !number.is_finite() {
+            *number = 0.0;
+            mended += 1;
+        }
+    };
+    for finding in views.iter_mut().flat_map(|view| &mut view.findings) {
+        let b = &mut finding.box_px;
+        [&mut b.x, &mut b.y, &mut b.w, &mut b.h, &mut finding.area_px].into_iter().for_each(&mut mend);
+        finding.length_mm.iter_mut().chain(&mut finding.area_mm2).for_each(&mut mend);
+        finding
+            .polygon_px
+            .iter_mut()
+            .flatten()
+            .for_each(|p| [&mut p.x, &mut p.y].into_iter().for_each(&mut mend));
+    }
+    if mended > 0 {
+        tracing::warn!(%part, numbers = mended, "A finding has a size that is no number; kept as 0.");
     }
 }
 
@@ -300,14 +305,20 @@ pub(crate) fn whole_us(wall: SystemTime) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).expect("µs of a timestamp are a timestamp")
 }
 
-mod rfc3339_us {
+/// The moment kept as whole µs, when it is one.
+pub(crate) fn from_us(us: i64) -> rusqlite::Result<Timestamp> {
+    let conversion = |error| FromSqlConversionFailure(0, Type::Integer, Box::new(error));
+    Timestamp::from_microsecond(us).map_err(conversion)
+}
+
+pub(crate) mod rfc3339_us {
     use super::{Deserialize, Deserializer, Serializer, Timestamp};
 
-    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{at:.6}"))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         Timestamp::deserialize(deserializer)
     }
 }

@@ -1,14 +1,17 @@
 //! The database file: where it is, which version it has, and how it gets to the present one.
 
 use crate::LedgerError;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
 
 /// Step `n` brings version `n` to `n + 1`. Steps are only ever added.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_records_and_pictures.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_records_and_pictures.sql"),
+    include_str!("../migrations/0002_models_and_shadow.sql"),
+];
 
 /// The version this Plumb writes; `user_version` in the file.
 const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -16,27 +19,31 @@ const VERSION: i64 = MIGRATIONS.len() as i64;
 /// "PLMB" in the file's header, so that no other program's database is taken for ours.
 const APPLICATION_ID: i64 = 0x504C_4D42;
 
-/// Another program looking into the database may hold it for a moment. Longer than that, and the writer's own retry
-/// takes over, which counts and says so.
-const BUSY: Duration = Duration::from_millis(20);
+/// Another process may be making the database, or bringing it up to date, at the same moment.
+const OPENING: Duration = Duration::from_secs(2);
 
 /// The database of the ledger in `folder`.
 pub(crate) fn path(folder: &Path) -> PathBuf {
     folder.join("ledger.sqlite")
 }
 
-/// Opens the database for writing, makes it if need be, and brings it up to date.
-pub(crate) fn open_writing(path: &Path, durable: bool) -> Result<Connection, LedgerError> {
+/// Opens the database for writing, makes it if need be, and brings it up to date. From then on it waits for others
+/// that write no longer than `patience`.
+pub(crate) fn open_writing(
+    path: &Path,
+    durable: bool,
+    patience: Duration,
+) -> Result<Connection, LedgerError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let result = Connection::open_with_flags(path, flags).and_then(|mut connection| {
-        connection.busy_timeout(BUSY)?;
-        let found = Found::read(&connection)?;
-        match found {
-            Found::Foreign => return Ok((connection, found)),
-            Found::Ours(version) if version > VERSION => return Ok((connection, found)),
-            Found::Ours(version) => migrate(&mut connection, usize::try_from(version).unwrap_or(0))?,
-            Found::Empty => migrate(&mut connection, 0)?,
+        connection.busy_timeout(OPENING)?;
+        let found = match Found::read(&connection)? {
+            Found::Ours(VERSION) => Found::Ours(VERSION),
+            _ => migrate(&mut connection)?,
+        };
+        if found != Found::Ours(VERSION) {
+            return Ok((connection, found));
         }
         connection.pragma_update(None, "journal_mode", "wal")?;
         // NORMAL flushes at checkpoints alone: a killed process loses nothing, a power failure the last commits.
@@ -44,6 +51,7 @@ pub(crate) fn open_writing(path: &Path, durable: bool) -> Result<Connection, Led
         // The `checkpoint` thread keeps the log short. Should it not get through, the writer does it at 64 MB.
         connection.pragma_update(None, "wal_autocheckpoint", 16_384)?;
         connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        connection.busy_timeout(patience)?;
         Ok((connection, found))
     });
     match result.map_err(|source| told(path, "opened", source))? {
@@ -95,16 +103,23 @@ impl Found {
     }
 }
 
-/// All missing steps in one transaction: a kill in the middle leaves the old version, whole.
-fn migrate(connection: &mut Connection, done: usize) -> rusqlite::Result<()> {
-    let Some(missing) = MIGRATIONS.get(done..).filter(|steps| !steps.is_empty()) else { return Ok(()) };
-    let transaction = connection.transaction()?;
-    for step in missing {
+/// All missing steps in one transaction: a kill in the middle leaves the old version, whole. What is not ours, or
+/// newer, is left as it is.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<Found> {
+    // IMMEDIATE, and looked at again: another process may have been quicker.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let done = match Found::read(&transaction)? {
+        Found::Empty => 0,
+        Found::Ours(version) if version < VERSION => usize::try_from(version).unwrap_or(0),
+        other => return Ok(other),
+    };
+    for step in MIGRATIONS.iter().skip(done) {
         transaction.execute_batch(step)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
-    transaction.commit()
+    transaction.commit()?;
+    Ok(Found::Ours(VERSION))
 }
 
 /// SQLite's error as ours.
@@ -123,7 +138,7 @@ mod tests {
     fn changed(change: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().expect("temp folder");
         let path = path(folder.path());
-        drop(open_writing(&path, false).expect("new database"));
+        drop(open_writing(&path, false, OPENING).expect("new database"));
         let other = Connection::open(&path).expect("same database");
         other.execute_batch(change).expect("valid SQL");
         (folder, path)
@@ -132,8 +147,8 @@ mod tests {
     #[test]
     fn a_newer_schema_is_refused_for_writing_and_reading() {
         let (folder, path) = changed("PRAGMA user_version = 99");
-        let error = open_writing(&path, false).expect_err("newer").to_string();
-        assert!(error.contains("schema version 99") && error.contains("up to 1"), "{error}");
+        let error = open_writing(&path, false, OPENING).expect_err("newer").to_string();
+        assert!(error.contains("schema version 99") && error.contains("up to 2"), "{error}");
         assert!(matches!(open_reading(folder.path()), Err(LedgerError::Newer { found: 99, .. })));
     }
 
@@ -142,7 +157,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("temp folder");
         let path = path(folder.path());
         Connection::open(&path).and_then(|c| c.execute_batch("CREATE TABLE mine (x)")).expect("valid SQL");
-        assert!(matches!(open_writing(&path, false), Err(LedgerError::Foreign { .. })));
+        assert!(matches!(open_writing(&path, false, OPENING), Err(LedgerError::Foreign { .. })));
         let tables: i64 = Connection::open(&path)
             .and_then(|c| c.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)))
             .expect("readable");
@@ -154,7 +169,7 @@ mod tests {
         let (_folder, path) = changed("PRAGMA wal_checkpoint(TRUNCATE)");
         for junk in [&b"not a database at all, not a database at all"[..], &[0xFF; 8192]] {
             std::fs::write(&path, junk).expect("writable");
-            let error = open_writing(&path, false).expect_err("damaged");
+            let error = open_writing(&path, false, OPENING).expect_err("damaged");
             assert!(matches!(error, LedgerError::Corrupt { .. }), "{error}");
         }
     }
@@ -163,5 +178,75 @@ mod tests {
     fn an_empty_folder_has_nothing_to_read() {
         let folder = tempfile::tempdir().expect("temp folder");
         assert!(matches!(open_reading(folder.path()), Err(LedgerError::Absent { .. })));
+    }
+
+    #[test]
+    fn a_version_1_ledger_is_brought_up_to_date_with_its_rows_in_it() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let path = path(folder.path());
+        let old = Connection::open(&path).expect("a new file");
+        old.execute_batch(MIGRATIONS[0]).expect("version 1 as it was");
+        old.execute_batch(
+            "INSERT INTO records (part_id, triggered_us, verdict, json) VALUES (7, 1, 'fail', '{}');
+             INSERT INTO pictures (part_id, triggered_us, camera, kind, path, sha256)
+                 VALUES (7, 1, 'top', 'frame', 'x.jpg', '00');
+             UPDATE numbers SET ceiling = 4001;
+             PRAGMA application_id = 0x504C4D42; PRAGMA user_version = 1; PRAGMA journal_mode = wal;",
+        )
+        .expect("rows of version 1");
+        assert!(matches!(open_reading(folder.path()), Err(LedgerError::Older { found: 1, .. })));
+        // Opened while the old connection still is: a station before its restart.
+        let new = open_writing(&path, false, OPENING).expect("brought up to date");
+        let count = |sql| new.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("readable");
+        assert_eq!(count("SELECT part_id FROM records"), 7);
+        assert_eq!(count("SELECT count(*) FROM pictures WHERE path = 'x.jpg'"), 1);
+        assert_eq!(count("SELECT ceiling FROM numbers"), 4001);
+        assert_eq!(count("SELECT count(*) FROM models") + count("SELECT count(*) FROM shadow"), 0);
+        assert_eq!(count("PRAGMA user_version"), 2);
+        old.execute(
+            "INSERT INTO records (part_id, triggered_us, verdict, json) VALUES (8, 2, 'pass', '{}')",
+            [],
+        )
+        .expect("and the old one goes on writing");
+        drop(new);
+        drop(open_writing(&path, false, OPENING).expect("a second time there is nothing left to do"));
+        open_reading(folder.path()).expect("readable now");
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_old_version_whole() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let path = path(folder.path());
+        let old = Connection::open(&path).expect("a new file");
+        old.execute_batch(MIGRATIONS[0]).expect("version 1 as it was");
+        // Somebody's own table is in the way of the last one of the new ones.
+        old.execute_batch(
+            "CREATE TABLE shadow (mine); PRAGMA application_id = 0x504C4D42; PRAGMA user_version = 1;",
+        )
+        .expect("valid SQL");
+        let error = open_writing(&path, false, OPENING).expect_err("in the way").to_string();
+        assert!(error.contains("could not be opened") && error.contains("shadow"), "{error}");
+        let count = |sql| old.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("readable");
+        assert_eq!(count("PRAGMA user_version"), 1);
+        assert_eq!(count("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'model%'"), 0);
+    }
+
+    #[test]
+    fn many_that_make_the_same_ledger_at_once_all_get_it() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let path = path(folder.path());
+        let together = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    together.wait();
+                    let connection = open_writing(&path, false, OPENING).expect("one of us made it");
+                    let ceiling: i64 = connection
+                        .query_row("SELECT ceiling FROM numbers", [], |row| row.get(0))
+                        .expect("one row, made once");
+                    assert_eq!(ceiling, 1);
+                });
+            }
+        });
     }
 }

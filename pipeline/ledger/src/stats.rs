@@ -22,6 +22,14 @@ pub struct LedgerStats {
     pub last_commit_us: u64,
     /// Part ids given out whose reservation was not yet on disk: after a kill they could be given again.
     pub numbers_unreserved: u64,
+    /// Shadow records in the database.
+    pub shadows_committed: u64,
+    /// Shadow records handed back because their queue was full or closed.
+    pub shadows_refused: u64,
+    /// Shadow records accepted and yet not written. Each is named in the log.
+    pub shadows_lost: u64,
+    /// Shadow records waiting in their queue (at most 1024).
+    pub shadows_queue_depth: u64,
     /// Pictures on disk.
     pub pictures_written: u64,
     /// Pictures handed back because the queue was full or closed.
@@ -41,6 +49,9 @@ pub(crate) struct Counters {
     pub(crate) write_errors: AtomicU64,
     pub(crate) failing: AtomicBool,
     pub(crate) last_commit_us: AtomicU64,
+    pub(crate) shadows_committed: AtomicU64,
+    pub(crate) shadows_refused: AtomicU64,
+    pub(crate) shadows_lost: AtomicU64,
     pub(crate) pictures_written: AtomicU64,
     pub(crate) pictures_dropped: AtomicU64,
     pub(crate) pictures_failed: AtomicU64,
@@ -56,6 +67,9 @@ impl Counters {
             write_errors: self.write_errors.load(Relaxed),
             failing: self.failing.load(Relaxed),
             last_commit_us: self.last_commit_us.load(Relaxed),
+            shadows_committed: self.shadows_committed.load(Relaxed),
+            shadows_refused: self.shadows_refused.load(Relaxed),
+            shadows_lost: self.shadows_lost.load(Relaxed),
             pictures_written: self.pictures_written.load(Relaxed),
             pictures_dropped: self.pictures_dropped.load(Relaxed),
             pictures_failed: self.pictures_failed.load(Relaxed),

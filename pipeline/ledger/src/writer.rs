@@ -1,11 +1,12 @@
 //! The thread `ledger`: takes records from the queue and commits them in groups.
 
 use crate::{
-    Full, LedgerError, Record,
+    Full, LedgerError, Record, ShadowRecord,
     database::{Database, RecordRow},
     gate::Gate,
     numbers::Numbers,
     picture::PictureRow,
+    shadow::ShadowRow,
     stats::{Counters, count},
 };
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select};
@@ -20,6 +21,9 @@ use std::{
 
 /// Records that may wait. Ten seconds at 100 parts/s; then the sender gets them back and must say so.
 pub(crate) const QUEUE: usize = 1024;
+
+/// Shadow records that may wait; then the sender gets them back, and they are counted.
+pub(crate) const SHADOW_QUEUE: usize = 1024;
 
 /// Rows in one commit. A commit of more would itself take longer than a record may wait.
 const BATCH: usize = 256;
@@ -65,6 +69,7 @@ pub(crate) struct Writer {
     pub(crate) database: Option<Database>,
     pub(crate) records: Receiver<Record>,
     pub(crate) pictures: Receiver<PictureRow>,
+    pub(crate) shadows: Receiver<ShadowRecord>,
     /// Part ids run low.
     pub(crate) wake: Receiver<()>,
     /// Disconnected once the ledger closes; by then the gate is shut.
@@ -79,13 +84,16 @@ pub(crate) struct Writer {
 pub(crate) struct Batch {
     records: Vec<RecordRow>,
     pictures: Vec<PictureRow>,
+    shadows: Vec<ShadowRow>,
     last_record: i64,
     last_picture: i64,
+    last_shadow: i64,
 }
 
 impl Batch {
-    pub(crate) fn after((last_record, last_picture): (i64, i64)) -> Self {
-        Self { records: Vec::with_capacity(BATCH), pictures: Vec::new(), last_record, last_picture }
+    pub(crate) fn after([last_record, last_picture, last_shadow]: [i64; 3]) -> Self {
+        let (pictures, shadows) = (Vec::new(), Vec::new());
+        Self { records: Vec::with_capacity(BATCH), pictures, shadows, last_record, last_picture, last_shadow }
     }
 
     fn add_record(&mut self, record: Record) {
@@ -98,8 +106,13 @@ impl Batch {
         self.pictures.push(PictureRow { id: self.last_picture, ..row });
     }
 
+    fn add_shadow(&mut self, record: ShadowRecord) {
+        self.last_shadow += 1;
+        self.shadows.push(ShadowRow::new(self.last_shadow, record));
+    }
+
     fn len(&self) -> usize {
-        self.records.len() + self.pictures.len()
+        self.records.len() + self.pictures.len() + self.shadows.len()
     }
 }
 
@@ -114,7 +127,7 @@ impl Writer {
                 self.lose_everything();
                 return None;
             }
-            if last_round && self.records.is_empty() && self.pictures.is_empty() {
+            if last_round && self.records.is_empty() && self.pictures.is_empty() && self.shadows.is_empty() {
                 return self.database;
             }
         }
@@ -133,6 +146,7 @@ impl Writer {
             select! {
                 recv(self.records) -> record => record.into_iter().for_each(|r| self.batch.add_record(r)),
                 recv(self.pictures) -> row => row.into_iter().for_each(|r| self.batch.add_picture(r)),
+                recv(self.shadows) -> shadow => shadow.into_iter().for_each(|s| self.batch.add_shadow(s)),
                 recv(self.wake) -> _ => return,
                 recv(self.stop) -> _ => return self.drain(),
                 default(patience) => return,
@@ -152,6 +166,11 @@ impl Writer {
             && let Ok(row) = self.pictures.try_recv()
         {
             self.batch.add_picture(row);
+        }
+        while self.batch.len() < BATCH
+            && let Ok(shadow) = self.shadows.try_recv()
+        {
+            self.batch.add_shadow(shadow);
         }
     }
 
@@ -201,13 +220,15 @@ impl Writer {
         if self.batch.len() == 0 {
             return Ok(());
         }
-        match database.write(&self.batch.records, &self.batch.pictures) {
+        match database.write(&self.batch.records, &self.batch.pictures, &self.batch.shadows) {
             Err(error) if error.is_about_the_rows() => return self.write_singly(),
             other => other?,
         }
         self.counters.committed.fetch_add(self.batch.records.len() as u64, Relaxed);
+        self.counters.shadows_committed.fetch_add(self.batch.shadows.len() as u64, Relaxed);
         self.batch.records.clear();
         self.batch.pictures.clear();
+        self.batch.shadows.clear();
         Ok(())
     }
 
@@ -215,7 +236,7 @@ impl Writer {
     fn write_singly(&mut self) -> Result<(), LedgerError> {
         let database = self.database.as_mut().expect("the batch was just refused by it");
         while let Some(row) = self.batch.records.first() {
-            match database.write(slice::from_ref(row), &[]) {
+            match database.write(slice::from_ref(row), &[], &[]) {
                 Err(error) if error.is_about_the_rows() => {
                     count(&self.counters.lost);
                     row.log_lost(&error);
@@ -228,13 +249,26 @@ impl Writer {
             self.batch.records.remove(0);
         }
         while let Some(row) = self.batch.pictures.first() {
-            match database.write(&[], slice::from_ref(row)) {
+            match database.write(&[], slice::from_ref(row), &[]) {
                 Err(error) if error.is_about_the_rows() => {
                     tracing::error!(part = %row.part, %error, "A picture's entry is lost.");
                 }
                 other => other?,
             }
             self.batch.pictures.remove(0);
+        }
+        while let Some(row) = self.batch.shadows.first() {
+            match database.write(&[], &[], slice::from_ref(row)) {
+                Err(error) if error.is_about_the_rows() => {
+                    count(&self.counters.shadows_lost);
+                    row.log_lost(&error);
+                }
+                other => {
+                    other?;
+                    count(&self.counters.shadows_committed);
+                }
+            }
+            self.batch.shadows.remove(0);
         }
         Ok(())
     }
@@ -251,6 +285,11 @@ impl Writer {
                 .drain(..)
                 .for_each(|row| row.log_lost(&"the disk failed until the ledger closed"));
             self.batch.pictures.clear();
+            self.counters.shadows_lost.fetch_add(self.batch.shadows.len() as u64, Relaxed);
+            self.batch
+                .shadows
+                .drain(..)
+                .for_each(|row| row.log_lost(&"the disk failed until the ledger closed"));
             self.drain();
             if self.batch.len() == 0 {
                 return;

@@ -16,7 +16,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("plumb-recognise", &["plumb-inspection", "plumb-onnx", "plumb-inference"]),
     ("plumb-verdict", &["plumb-inspection"]),
     ("plumb-plc", &["plumb-inspection", "plumb-verdict"]),
-    ("plumb-ledger", &["plumb-inspection", "plumb-verdict"]),
+    ("plumb-ledger", &["plumb-inspection", "plumb-quality", "plumb-verdict"]),
 ];
 
 /// Each C library has one fence.

@@ -1,5 +1,9 @@
 //! The one HTTP listener: `/metrics`, `/healthz`, `/readyz` and `/api/v1`. Whatever the database does, `/metrics` answers.
 
+mod models;
+
+pub(crate) use models::family_of;
+
 use super::Watchman;
 use axum::{
     Json, Router,
@@ -59,7 +63,9 @@ fn routes(watchman: Arc<Watchman>) -> Router {
         .route("/readyz", get(ready))
         .route("/api/v1/openapi.json", get(openapi))
         .route("/api/v1/state", get(state))
-        .route("/api/v1/models", get(models))
+        .route("/api/v1/models", get(models::models))
+        .route("/api/v1/models/{digest}", get(models::model))
+        .route("/api/v1/shadow", get(models::shadow))
         .route("/api/v1/trigger", post(trigger))
         .route("/api/v1/parts", get(parts))
         .route("/api/v1/parts/{id}", get(part))
@@ -117,17 +123,6 @@ async fn state(State(watchman): Shared) -> impl IntoResponse {
         "records": watchman.metrics.records.get(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
-}
-
-async fn models(State(watchman): Shared) -> impl IntoResponse {
-    let models: Vec<_> = watchman
-        .models
-        .iter()
-        .map(|model| {
-            json!({ "name": model.name, "digest": model.digest, "provider": model.provider, "labels": model.labels })
-        })
-        .collect();
-    Json(json!({ "schema": "plumb.models/1", "models": models }))
 }
 
 /// A software trigger: the next frame of each camera of the recipe is looked at.

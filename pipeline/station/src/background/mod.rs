@@ -4,6 +4,7 @@ mod http;
 mod ledger;
 mod watchman;
 
+pub(crate) use http::family_of;
 pub use ledger::{LedgerKeeper, Tap};
 pub use watchman::Watchman;
 
