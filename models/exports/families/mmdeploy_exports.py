@@ -6,6 +6,7 @@ MMDeploy gives it (`dets [1,N,5]`, `labels [1,N]`), and its answer is those rows
 
 import json
 import pathlib
+import shutil
 import sys
 import tempfile
 import types
@@ -91,6 +92,7 @@ def rtmdet(name):
         output_names=["dets", "labels"], dynamic_axes={"dets": {1: "num_dets"}, "labels": {1: "num_dets"}},
     )
     folder.take_model(made)
+    shutil.copy(folder.model, folder.path / "end2end.onnx")  # the name that deploy.json knows it by
 
     configs = pathlib.Path(mmdet.__file__).parent / ".mim/configs"
     model = Config.fromfile(str(configs / "rtmdet/rtmdet_tiny_8xb32-300e_coco.py"))
@@ -116,8 +118,8 @@ def rtmdet(name):
     folder.add_picture(shot, found)
     folder.finish(
         {"score_min": 0.3, "iou_max": 0.5, "findings_max": 100}, seed,
-        "dets [1,N,5] and labels [1,N], NMS inside; B, G, R with mean and deviation in pipeline.json, where the model is"
-        " called end2end.onnx; the graph is a stand-in, the side files are MMDeploy's own",
+        "dets [1,N,5] and labels [1,N], NMS inside; B, G, R with mean and deviation in pipeline.json; deploy.json"
+        " calls the model end2end.onnx, so it is here under both names; the graph is a stand-in, the side files are MMDeploy's own",
     )
 
 
