@@ -85,8 +85,18 @@ fn model(entry: &Value, (width, height): (u32, u32), scratch: &Path) -> Model {
         file = scratch.join(format!("{name}.onnx"));
         std::fs::write(&file, built_in.encode()).unwrap();
     }
-    let sha256: String =
-        Sha256::digest(std::fs::read(&file).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = |file: &Path| -> String {
+        Sha256::digest(std::fs::read(file).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let sha256 = digest(&file);
+    let weights = OnnxFile::read(&file).unwrap().external_files().into_iter().map(|apart| {
+        format!(
+            "{{ file = {0:?}, sha256 = {1:?} }}",
+            apart.location,
+            digest(&file.with_file_name(&apart.location))
+        )
+    });
+    let weights = weights.collect::<Vec<_>>().join(", ");
     let input = &entry["inputs"][0];
     let element = input["type"].as_str().unwrap();
     let imagenet = if ["rfdetr", "lraspp", "shufflenet"].iter().any(|word| name.contains(word)) {
@@ -95,7 +105,7 @@ fn model(entry: &Value, (width, height): (u32, u32), scratch: &Path) -> Model {
         ""
     };
     let text = format!(
-        "name = {name:?}\nfile = {file:?}\nsha256 = {sha256:?}\nlabels = {labels}\n[family]\n{family}\n\
+        "name = {name:?}\nfile = {file:?}\nsha256 = {sha256:?}\nweights = [{weights}]\nlabels = {labels}\n[family]\n{family}\n\
          [input]\nwidth = {width}\nheight = {height}\nelement = {element:?}\n{imagenet}\n"
     );
     let card =
