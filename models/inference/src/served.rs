@@ -133,7 +133,8 @@ fn output<'a>(tensor: &'a Tensor<'static>) -> Result<Output<'a>, String> {
             ));
         }
     };
-    Ok(Output { name: &tensor.name, shape: tensor.shape.to_vec(), values })
+    let whole = matches!(tensor.values, Numbers::I64(_) | Numbers::I32(_) | Numbers::U8(_));
+    Ok(Output { name: &tensor.name, shape: tensor.shape.to_vec(), values, whole })
 }
 
 #[cfg(test)]

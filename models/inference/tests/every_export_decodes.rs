@@ -11,52 +11,78 @@ mod given;
 
 use given::{load, plain};
 use image::RgbImage;
-use plumb_inference::{Card, Model};
+use plumb_inference::{Card, Model, ModelError};
 use plumb_inspection::{ColourOrder, Element, Finding, Layout, RectPx, Tensor, TensorSpec, Values};
 use plumb_onnx::OnnxFile;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
-/// What the card of an export says: by the end of its folder's name, the first that fits. In the order of the packages.
-const CARDS: [(&str, &str, &str); 27] = [
-    // name ends with, labels, [family]
-    ("26-detect", DEFECTS, "kind = 'detector'\noutput = 'yolo_end_to_end'"),
-    ("detect-nms", DEFECTS, "kind = 'detector'\noutput = 'yolo_end_to_end'"),
-    ("ultralytics-rtdetr", DEFECTS, "kind = 'detector'\noutput = 'ultralytics_rt_detr'"),
-    ("26-segment", DEFECTS, "kind = 'instance_segmenter'\noutput = 'yolo_end_to_end'"),
-    ("segment-nms", DEFECTS, "kind = 'instance_segmenter'\noutput = 'yolo_end_to_end'"),
-    ("v8-segment", DEFECTS, "kind = 'instance_segmenter'\noutput = 'yolo_v8'\niou_max = 0.45"),
-    ("v8-segment-half", DEFECTS, "kind = 'instance_segmenter'\noutput = 'yolo_v8'\niou_max = 0.45"),
-    ("v11-segment", DEFECTS, "kind = 'instance_segmenter'\noutput = 'yolo_v8'\niou_max = 0.45"),
-    ("26-pose", PARTS, "kind = 'pose'\noutput = 'yolo_end_to_end'\nkeypoints = 4"),
-    ("v11-pose", PARTS, "kind = 'pose'\noutput = 'yolo_v8'\nkeypoints = 4\niou_max = 0.45"),
-    (
-        "pose-2d",
-        "['connector']",
-        "kind = 'pose'\noutput = 'yolo_v8'\nkeypoints = 3\nkeypoint_scores = false\niou_max = 0.45",
-    ),
-    ("26-obb", DEFECTS, "kind = 'oriented_detector'\noutput = 'yolo_end_to_end'"),
-    ("v11-obb", DEFECTS, "kind = 'oriented_detector'\noutput = 'yolo_v8'\niou_max = 0.45"),
-    ("-classify", "['scratch', 'dent', 'stain', 'good']", "kind = 'classifier'\nactivation = 'none'"),
-    ("rtdetr-deployed", DEFECTS, "kind = 'detector'\noutput = 'rt_detr'"),
-    ("fasterrcnn", DEFECTS, "kind = 'detector'\noutput = 'torchvision'"),
-    ("retinanet", DEFECTS, "kind = 'detector'\noutput = 'torchvision'"),
-    ("maskrcnn", DEFECTS, "kind = 'instance_segmenter'\noutput = 'torchvision'"),
-    (
-        "lraspp",
-        "['background', 'scratch', 'dent', 'stain']",
-        "kind = 'segmenter'\nbackground = 0\nscore_min = 0",
-    ),
-    ("shufflenet", "['scratch', 'dent', 'stain', 'good']", "kind = 'classifier'"),
-    ("anomalib-padim", "['anomaly']", "kind = 'anomaly'\nmap_min = 0.2"),
-    ("-transformers", DEFECTS, "kind = 'detector'\noutput = 'detr'"),
-    ("rfdetr-detect", DEFECTS, "kind = 'detector'\noutput = 'detr'\nbackground = 3"),
-    ("rfdetr-segment", DEFECTS, "kind = 'instance_segmenter'\noutput = 'detr'\nbackground = 3"),
-    ("detect-raw", DEFECTS, "kind = 'detector'\noutput = 'yolo_v8'\niou_max = 0.45"),
-    ("detect-dynamic", DEFECTS, "kind = 'detector'\noutput = 'yolo_v8'\niou_max = 0.45"),
-    ("-detect", DEFECTS, "kind = 'detector'\noutput = 'yolo_v8'\niou_max = 0.45"),
+/// What the card of an export says.
+struct Row {
+    /// What the export's name ends with.
+    name: &'static str,
+    labels: &'static str,
+    /// `[family]`.
+    family: &'static str,
+    /// More of `[input]` than its size and type.
+    input: &'static str,
+}
+
+/// The first that fits is taken.
+#[rustfmt::skip]
+const CARDS: [Row; 38] = [
+    // Ultralytics
+    row("26-detect", DEFECTS, "kind = 'detector'\noutput = 'yolo_end_to_end'", ""),
+    row("detect-nms", DEFECTS, "kind = 'detector'\noutput = 'yolo_end_to_end'", ""),
+    row("ultralytics-rtdetr", DEFECTS, "kind = 'detector'\noutput = 'ultralytics_rt_detr'", ""),
+    row("26-segment", DEFECTS, "kind = 'instance_segmenter'\noutput = 'yolo_end_to_end'", ""),
+    row("segment-nms", DEFECTS, "kind = 'instance_segmenter'\noutput = 'yolo_end_to_end'", ""),
+    row("v8-segment", DEFECTS, "kind = 'instance_segmenter'\noutput = 'yolo_v8'\niou_max = 0.45", ""),
+    row("v8-segment-half", DEFECTS, "kind = 'instance_segmenter'\noutput = 'yolo_v8'\niou_max = 0.45", ""),
+    row("v11-segment", DEFECTS, "kind = 'instance_segmenter'\noutput = 'yolo_v8'\niou_max = 0.45", ""),
+    row("26-pose", PARTS, "kind = 'pose'\noutput = 'yolo_end_to_end'\nkeypoints = 4", ""),
+    row("v11-pose", PARTS, "kind = 'pose'\noutput = 'yolo_v8'\nkeypoints = 4\niou_max = 0.45", ""),
+    row("pose-2d", "['connector']", "kind = 'pose'\noutput = 'yolo_v8'\nkeypoints = 3\nkeypoint_scores = false\niou_max = 0.45", ""),
+    row("26-obb", DEFECTS, "kind = 'oriented_detector'\noutput = 'yolo_end_to_end'", ""),
+    row("v11-obb", DEFECTS, "kind = 'oriented_detector'\noutput = 'yolo_v8'\niou_max = 0.45", ""),
+    row("v8-classify", QUALITY, "kind = 'classifier'\nactivation = 'none'", ""),
+    row("26-classify", QUALITY, "kind = 'classifier'\nactivation = 'none'", ""),
+    row("detect-raw", DEFECTS, "kind = 'detector'\noutput = 'yolo_v8'\niou_max = 0.45", ""),
+    row("detect-dynamic", DEFECTS, "kind = 'detector'\noutput = 'yolo_v8'\niou_max = 0.45", ""),
+    row("yolov5-detect", DEFECTS, "kind = 'detector'\noutput = 'yolo_v5'\niou_max = 0.45", ""),
+    row("rfdetr-detect", DEFECTS, "kind = 'detector'\noutput = 'detr'\nbackground = 3", IMAGENET),
+    row("geti-detection", DEFECTS, "kind = 'detector'\noutput = 'mmdeploy'\nscore_min = 0.3\niou_max = 0.45", IMAGENET_LEVELS),
+    row("-detect", DEFECTS, "kind = 'detector'\noutput = 'yolo_v8'\niou_max = 0.45", ""),
+    // DETR and its kin
+    row("rtdetr-deployed", DEFECTS, "kind = 'detector'\noutput = 'rt_detr'", ""),
+    row("-transformers", DEFECTS, "kind = 'detector'\noutput = 'detr'", ""),
+    row("rfdetr-segment", DEFECTS, "kind = 'instance_segmenter'\noutput = 'detr'\nbackground = 3", IMAGENET),
+    // torchvision, timm
+    row("fasterrcnn", DEFECTS, "kind = 'detector'\noutput = 'torchvision'", ""),
+    row("retinanet", DEFECTS, "kind = 'detector'\noutput = 'torchvision'", ""),
+    row("maskrcnn", DEFECTS, "kind = 'instance_segmenter'\noutput = 'torchvision'", ""),
+    row("lraspp", MAP, "kind = 'segmenter'\nbackground = 0\nscore_min = 0", IMAGENET),
+    row("shufflenet", QUALITY, "kind = 'classifier'", IMAGENET),
+    row("timm-resnet10t", QUALITY, "kind = 'classifier'", IMAGENET),
+    // Anomalib, Geti. The operating point is 0.5; below it good pictures too have something to compare.
+    row("anomalib-padim", "['anomaly']", "kind = 'anomaly'\nmap_min = 0.2", ""),
+    row("geti-anomaly", "['anomaly']", "kind = 'anomaly'\nmap_min = 2.9215", ""),
+    row("geti-classification", QUALITY, "kind = 'classifier'", IMAGENET_LEVELS),
+    row("geti-classification-saved", QUALITY, "kind = 'classifier'", IMAGENET_LEVELS),
+    row("geti-segmentation", MAP, "kind = 'segmenter'\nbackground = 0\nscore_min = 0", IMAGENET_LEVELS),
+    // Plain
+    row("u8-nhwc", QUALITY, "kind = 'classifier'\nactivation = 'none'", "layout = 'nhwc'"),
+    row("plain-classifier*", QUALITY, "kind = 'classifier'", ""),
+    row("plain-unet*", MAP, "kind = 'segmenter'\nbackground = 0\nscore_min = 0", ""),
 ];
+const fn row(name: &'static str, labels: &'static str, family: &'static str, input: &'static str) -> Row {
+    Row { name, labels, family, input }
+}
+const QUALITY: &str = "['scratch', 'dent', 'stain', 'good']";
+const MAP: &str = "['background', 'scratch', 'dent', 'stain']";
+const IMAGENET: &str = "mean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]";
+const IMAGENET_LEVELS: &str = "scale = 1\nmean = [123.675, 116.28, 103.53]\nstd = [58.395, 57.12, 57.375]";
 const DEFECTS: &str = "['scratch', 'dent', 'stain']";
 const PARTS: &str = "['connector', 'screw']";
 
@@ -72,9 +98,13 @@ fn json(path: &Path) -> Value {
 /// The model of `entry` for pictures of this size, from a card as a person would write it.
 fn model(entry: &Value, (width, height): (u32, u32), scratch: &Path) -> Model {
     let name = entry["name"].as_str().unwrap();
-    let (_, labels, family) = CARDS
+    let fits = |row: &&Row| match row.name.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name.ends_with(row.name),
+    };
+    let Row { labels, family, input, .. } = CARDS
         .iter()
-        .find(|(end, ..)| name.ends_with(end))
+        .find(fits)
         .unwrap_or_else(|| panic!("no row of CARDS reads {name}, which gives {}", entry["outputs"]));
     let mut file = files().join(name).join("model.onnx");
     // A second input, always the same, is built in first.
@@ -87,16 +117,10 @@ fn model(entry: &Value, (width, height): (u32, u32), scratch: &Path) -> Model {
     }
     let sha256: String =
         Sha256::digest(std::fs::read(&file).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
-    let input = &entry["inputs"][0];
-    let element = input["type"].as_str().unwrap();
-    let imagenet = if ["rfdetr", "lraspp", "shufflenet"].iter().any(|word| name.contains(word)) {
-        "mean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]"
-    } else {
-        ""
-    };
+    let element = entry["inputs"][0]["type"].as_str().unwrap();
     let text = format!(
         "name = {name:?}\nfile = {file:?}\nsha256 = {sha256:?}\nlabels = {labels}\n[family]\n{family}\n\
-         [input]\nwidth = {width}\nheight = {height}\nelement = {element:?}\n{imagenet}\n"
+         [input]\nwidth = {width}\nheight = {height}\nelement = {element:?}\n{input}\n"
     );
     let card =
         Card::parse(&text, &scratch.join("card.toml")).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -105,18 +129,22 @@ fn model(entry: &Value, (width, height): (u32, u32), scratch: &Path) -> Model {
 
 /// The picture as it is: it has the size that the model wants.
 fn tensor(picture: &RgbImage, spec: &TensorSpec) -> Tensor {
-    assert_eq!((spec.colour, spec.layout), (ColourOrder::Rgb, Layout::Nchw));
+    assert_eq!(spec.colour, ColourOrder::Rgb);
     assert_eq!(picture.dimensions(), (spec.width, spec.height));
-    let planes = (0..3).flat_map(|c| picture.pixels().map(move |pixel| (c, pixel.0[c])));
+    let levels: Vec<(usize, u8)> = match spec.layout {
+        Layout::Nchw => (0..3).flat_map(|c| picture.pixels().map(move |pixel| (c, pixel.0[c]))).collect(),
+        Layout::Nhwc => picture.pixels().flat_map(|pixel| [0, 1, 2].map(|c| (c, pixel.0[c]))).collect(),
+    };
     let values = if spec.element == Element::U8 {
-        Values::U8(planes.map(|(_, level)| level).collect())
+        Values::U8(levels.into_iter().map(|(_, level)| level).collect())
     } else {
         let normal = |(c, level): (usize, u8)| {
             let (mean, std) = spec.mean_std(c);
-            // As the packages do it: a last place that differs moves a random network in fp16 by 0.003.
-            (f32::from(level) / 255.0 - mean) / std
+            // Divided, as the packages do it: a last place that differs moves a random network in fp16 by 0.003.
+            let level = if spec.scale == 1.0 { f32::from(level) } else { f32::from(level) / 255.0 };
+            (level - mean) / std
         };
-        Values::F32(planes.map(normal).collect())
+        Values::F32(levels.into_iter().map(normal).collect())
     };
     Tensor::new("whole".into(), spec.shape(), values, plain(spec))
 }
@@ -124,11 +152,13 @@ fn tensor(picture: &RgbImage, spec: &TensorSpec) -> Tensor {
 /// Everything that the package found is found, once, and nothing else.
 fn compare(
     name: &str,
-    expected: &[Value],
+    reference: &Value,
+    score_tolerance: f32,
     found: &[Finding],
     frame: RectPx,
     folder: &Path,
 ) -> Result<(), String> {
+    let expected = reference["findings"].as_array().unwrap();
     let number = |value: &Value| value.as_f64().unwrap() as f32;
     let numbers = |value: &Value| -> Vec<f32> { value.as_array().unwrap().iter().map(number).collect() };
     let near = |got: &[f32], expected: &[f32], by: f32| {
@@ -147,7 +177,7 @@ fn compare(
         let edges = |r: RectPx| [r.x, r.y, r.right(), r.bottom()];
         let same = |finding: &&Finding| {
             finding.class.as_str() == seen["class"]
-                && (finding.score.get() - number(&seen["score"])).abs() <= 1e-3
+                && (finding.score.get() - number(&seen["score"])).abs() <= score_tolerance
                 && near(&edges(finding.box_px), &edges(box_px), 1.0)
                 && match seen.get("keypoints_px") {
                     None => finding.keypoints_px.is_none(),
@@ -199,9 +229,11 @@ fn compare_classes(name: &str, reference: &Value, found: &[Finding]) -> Result<(
         let pieces: Vec<&Finding> = found.iter().filter(|f| f.class.as_str() == seen["class"]).collect();
         let area: f32 = pieces.iter().map(|f| f.area_px).sum();
         let mean = pieces.iter().map(|f| f.area_px * f.score.get()).sum::<f32>() / area;
-        let unsure = number(&reference["unsure_px"]);
+        // Model API's score is a mean of logits.
+        let is_probability = !name.starts_with("geti");
+        let unsure = reference.get("unsure_px").map_or(2.0, number);
         let (area_too, mean_too) = (number(&seen["area_px"]), number(&seen["score"]));
-        if (area - area_too).abs() > unsure || (mean - mean_too).abs() > 1e-3 {
+        if (area - area_too).abs() > unsure || (is_probability && (mean - mean_too).abs() > 1e-3) {
             return Err(format!("{name}: {area} px with a mean of {mean} for {seen}"));
         }
         classes += 1;
@@ -210,10 +242,7 @@ fn compare_classes(name: &str, reference: &Value, found: &[Finding]) -> Result<(
     if seen.len() == classes { Ok(()) } else { Err(format!("{name}: {seen:?} for {classes} classes")) }
 }
 
-/// The cards' `map_min`: below the operating point of 0.5, so that good pictures too have something to compare.
-const MAP_MIN: f32 = 0.2;
-
-/// The score is the package's, and as many pixels are hot as its map has above the same threshold.
+/// The score is the package's, and as many pixels are hot as its own mask or map has above the same threshold.
 fn compare_anomaly(
     name: &str,
     reference: &Value,
@@ -221,21 +250,28 @@ fn compare_anomaly(
     found: &[Finding],
     folder: &Path,
 ) -> Result<(), String> {
-    let expected = reference["score"].as_f64().unwrap() as f32;
+    let number = |value: &Value| value.as_f64().unwrap() as f32;
+    let area: f32 = found.iter().map(|f| f.area_px).sum();
+    // Geti's score is its map's highest, put onto another scale.
+    if let Some(raw) = reference.get("raw_score") {
+        let (raw, hot) = (number(raw), number(&reference["mask_px"]));
+        let same = (score - raw).abs() <= 1e-3 && (area - hot).abs() <= 1.0;
+        return if same { Ok(()) } else { Err(format!("{name}: {score} for {raw}, {area} px for {hot}")) };
+    }
+    let expected = number(&reference["score"]);
     if (score - expected).abs() > 1e-3 {
         return Err(format!("{name}: a score of {score} for {expected}"));
     }
+    const MAP_MIN: f32 = 0.2;
     let map = &reference["map"];
     let bytes = std::fs::read(folder.join(map["file"].as_str().unwrap())).unwrap();
     let pixels = (map["shape"][0].as_u64().unwrap() * map["shape"][1].as_u64().unwrap()) as usize;
-    let heats =
-        bytes[bytes.len() - 4 * pixels..].chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+    let heats = bytes[bytes.len() - 4 * pixels..].chunks_exact(4);
     let (mut hot, mut unsure) = (0.0_f32, 0.0_f32);
-    for heat in heats {
+    for heat in heats.map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())) {
         hot += f32::from(u8::from(heat >= MAP_MIN));
         unsure += f32::from(u8::from((heat - MAP_MIN).abs() < 1e-3));
     }
-    let area: f32 = found.iter().map(|f| f.area_px).sum();
     if (area - hot).abs() > unsure {
         return Err(format!("{name}: {area} px are hot for {hot}, of which {unsure} are near {MAP_MIN}"));
     }
@@ -289,23 +325,37 @@ fn every_export_gives_what_its_own_package_found() {
         let name = entry["name"].as_str().unwrap();
         names.push(name);
         let folder = files().join(name);
-        for reference in json(&folder.join("reference.json"))["pictures"].as_array().unwrap() {
-            let picture = image::open(folder.join(reference["file"].as_str().unwrap())).unwrap().to_rgb8();
-            let mut model = model(entry, picture.dimensions(), scratch.path());
+        let told = json(&folder.join("reference.json"));
+        let score_tolerance = told["tolerance"]["score"].as_f64().unwrap() as f32;
+        let references = told["pictures"].as_array().unwrap();
+        let seen: Vec<(Model, Tensor)> = references
+            .iter()
+            .map(|reference| {
+                let picture =
+                    image::open(folder.join(reference["file"].as_str().unwrap())).unwrap().to_rgb8();
+                let model = model(entry, picture.dimensions(), scratch.path());
+                let tensor = tensor(&picture, &model.info().input);
+                (model, tensor)
+            })
+            .collect();
+        for (reference, (mut model, tensor)) in references.iter().zip(seen) {
+            pictures += 1;
+            let found = match model.examine(&tensor) {
+                Ok(found) => found,
+                Err(ModelError::NotANumber { .. }) if name.ends_with("-nan") => continue,
+                Err(error) => panic!("{name}: {error}"),
+            };
+            assert!(!name.ends_with("-nan"), "{name}: a verdict from a model that gives NaN: {found:?}");
             let frame = plain(&model.info().input).content_px;
-            let tensor = tensor(&picture, &model.info().input);
-            let found = model.examine(&tensor).unwrap_or_else(|error| panic!("{name}: {error}"));
-            let expected = reference["findings"].as_array().unwrap();
             let compared = if reference.get("map").is_some() {
                 compare_anomaly(name, reference, found.scores[0].2.get(), &found.list, &folder)
-            } else if reference.get("unsure_px").is_some() {
+            } else if reference.get("meaning").is_some() {
                 compare_classes(name, reference, &found.list)
             } else {
-                compare(name, expected, &found.list, frame, &folder)
+                compare(name, reference, score_tolerance, &found.list, frame, &folder)
             };
             wrong.extend(compared.err());
-            pictures += 1;
-            findings += expected.len();
+            findings += found.list.len();
         }
     }
     let on_disk = std::fs::read_dir(files()).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());

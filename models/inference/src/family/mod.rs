@@ -325,7 +325,7 @@ pub(crate) mod tests {
         assert_eq!(Activation::None.probability([].into_iter(), 0.7), 0.7);
     }
 
-    fn config(toml: &str) -> FamilyConfig {
+    pub(crate) fn config(toml: &str) -> FamilyConfig {
         let table = toml::de::DeTable::parse(toml).unwrap();
         let value = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
         FamilyConfig::from_toml(value).unwrap_or_else(|(_, message)| panic!("{toml}: {message}"))
