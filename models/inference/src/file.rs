@@ -67,7 +67,7 @@ impl ModelFile {
         }
     }
 
-    /// The `.onnx` with `prelude` in front of it, as bytes, and what that is to be given.
+    /// The `.onnx` with `prelude` in front of it.
     ///
     /// # Errors
     /// The outer one when the file has changed, the inner one when it cannot have a prelude.
@@ -75,7 +75,7 @@ impl ModelFile {
         &self,
         card: &Card,
         prelude: &Prelude,
-    ) -> Result<Result<(Vec<u8>, Vec<Value>), PreludeError>, ModelError> {
+    ) -> Result<Result<OnnxFile, PreludeError>, ModelError> {
         let file = &self.seen[0].0;
         let changed = || ModelError::Changed { model: card.name.clone(), file: file.clone() };
         let bytes = std::fs::read(file).map_err(|_| changed())?;
@@ -83,7 +83,7 @@ impl ModelFile {
             return Err(changed());
         }
         let onnx = OnnxFile::parse(bytes, file).map_err(|_| changed())?;
-        Ok(prelude.compose(&onnx).map(|composed| (composed.encode(), composed.inputs())))
+        Ok(prelude.compose(&onnx))
     }
 }
 
