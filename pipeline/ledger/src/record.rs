@@ -116,6 +116,11 @@ pub(crate) fn mend_non_numbers(part: PartId, views: &mut [ViewRecord]) {
             .iter_mut()
             .flatten()
             .for_each(|p| [&mut p.x, &mut p.y].into_iter().for_each(&mut mend));
+        finding
+            .keypoints_px
+            .iter_mut()
+            .flatten()
+            .for_each(|p| [&mut p.x, &mut p.y, &mut p.score].into_iter().for_each(&mut mend));
     }
     if mended > 0 {
         tracing::warn!(%part, numbers = mended, "A finding has a size that is no number; kept as 0.");
@@ -348,6 +353,7 @@ mod tests {
             score: score(0.93),
             box_px: RectPx::from([1.0, 2.0, 3.0, 4.5]),
             polygon_px: None,
+            keypoints_px: None,
             area_px: 12.0,
             length_mm: Some(1.5),
             area_mm2: None,
