@@ -1,0 +1,221 @@
+//! Every real export: recognised from the file itself, its card read, the model run on its picture, and the findings those
+//! of the package that made it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "clippy knows tests by their attribute, not by their folder"
+)]
+
+use plumb_inference::{Card, Device, LoadOptions, Model, Runtime};
+use plumb_inspection::{
+    Affine, ColourOrder, Element, Finding, Layout, Placement, RectPx, Tensor, TensorSpec, Values,
+};
+use plumb_recognise::{Answers, Exporter, Recognition, Source};
+use serde_json::Value as Json;
+use std::path::{Path, PathBuf};
+
+fn exports() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../exports")
+}
+
+fn read_json(path: &Path) -> Json {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Names of all exports with what is written of each.
+fn every_export() -> Vec<(String, Json)> {
+    let list = read_json(&exports().join("exports.json"));
+    let list = list.as_array().unwrap().iter();
+    list.map(|entry| (entry["name"].as_str().unwrap().to_owned(), entry.clone())).collect()
+}
+
+fn exporter_of(family: &str) -> Option<Exporter> {
+    Some(match family {
+        "ultralytics" => Exporter::Ultralytics,
+        "yolov5" => Exporter::YoloV5,
+        "anomalib" => Exporter::Anomalib,
+        "geti" => Exporter::Geti,
+        "mmdeploy" => Exporter::MmDeploy,
+        "rfdetr" => Exporter::RfDetr,
+        "torchvision-detection" => Exporter::Torchvision,
+        "timm" | "plain" => Exporter::Plain,
+        _ => return None,
+    })
+}
+
+/// What the person who trained the model would answer: its thresholds, and what its file cannot tell.
+fn answers(reference: &Json, seen: Option<&Recognition>) -> Answers {
+    let mut answers = Answers::default();
+    for (key, value) in reference["settings"].as_object().unwrap() {
+        match (key.as_str(), value) {
+            ("labels", Json::Array(labels)) => {
+                answers.set_labels(labels.iter().map(|label| label.as_str().unwrap().to_owned()).collect());
+            }
+            (key, value) => {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let keys = [format!("family.{key}"), format!("input.{key}")];
+                let known = keys.iter().any(|key| answers.set(key, &text).is_ok());
+                assert!(known, "nothing on a card is called {key}");
+            }
+        }
+    }
+    let _ = seen;
+    answers
+}
+
+/// The picture as it is, in the model's numbers: it has the model's size already.
+fn tensor(picture: &Path, spec: &TensorSpec) -> Tensor {
+    let picture = image::open(picture).unwrap_or_else(|error| panic!("{}: {error}", picture.display()));
+    let picture = picture.to_rgb8();
+    let (w, h) = (spec.width as usize, spec.height as usize);
+    assert_eq!(
+        (picture.width(), picture.height()),
+        (spec.width, spec.height),
+        "the picture has the model's size"
+    );
+    let channels = spec.channels();
+    let mut values = vec![0.0; spec.len()];
+    for (x, y, pixel) in picture.enumerate_pixels() {
+        for c in 0..channels {
+            let [r, g, b] = pixel.0;
+            let level = match spec.colour {
+                ColourOrder::Rgb => [r, g, b][c],
+                ColourOrder::Bgr => [b, g, r][c],
+                // Rec. 601, as OpenCV rounds it.
+                ColourOrder::Grey => {
+                    (f32::from(r) * 0.299 + f32::from(g) * 0.587 + f32::from(b) * 0.114).round() as u8
+                }
+            };
+            let (x, y) = (x as usize, y as usize);
+            let at = match spec.layout {
+                Layout::Nchw => (c * h + y) * w + x,
+                Layout::Nhwc => (y * w + x) * channels + c,
+            };
+            let (mean, std) = spec.mean_std(c);
+            values[at] = match spec.element {
+                Element::U8 => f32::from(level),
+                Element::F32 | Element::F16 => (f32::from(level) * spec.scale - mean) / std,
+            };
+        }
+    }
+    let values = match spec.element {
+        Element::U8 => Values::U8(values.iter().map(|value| *value as u8).collect()),
+        Element::F32 | Element::F16 => Values::F32(values),
+    };
+    let content_px = RectPx { x: 0.0, y: 0.0, w: w as f32, h: h as f32 };
+    let placement = Placement { frame_from_tensor: Affine::IDENTITY, content_px };
+    Tensor::new("whole".into(), spec.shape(), values, placement)
+}
+
+fn numbers(value: &Json) -> Vec<f32> {
+    value.as_array().into_iter().flatten().map(|number| number.as_f64().unwrap() as f32).collect()
+}
+
+/// How far apart a finding and the package's are; `None` for another class.
+fn apart(found: &Finding, expected: &Json) -> Option<(f32, f32)> {
+    if found.class.as_str() != expected["class"].as_str().unwrap() {
+        return None;
+    }
+    let edges = |r: RectPx| [r.x, r.y, r.right(), r.bottom()];
+    let [x, y, w, h] = numbers(&expected["box_px"])[..] else { panic!("{expected}") };
+    let pairs = edges(found.box_px).into_iter().zip(edges(RectPx { x, y, w, h }));
+    let moved = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    Some((moved, (found.score.get() - expected["score"].as_f64().unwrap() as f32).abs()))
+}
+
+fn compare(name: &str, found: &[Finding], expected: &[Json], (box_px, score): (f32, f32)) -> Vec<String> {
+    let mut open: Vec<&Finding> = found.iter().collect();
+    let mut wrong = Vec::new();
+    for expected in expected {
+        let same = open
+            .iter()
+            .position(|found| apart(found, expected).is_some_and(|(m, s)| m <= box_px && s <= score));
+        match same {
+            Some(at) => drop(open.remove(at)),
+            None => wrong.push(format!("{name}: nothing like {expected}")),
+        }
+    }
+    wrong.extend(open.iter().map(|found| format!("{name}: not expected: {found:?}")));
+    wrong
+}
+
+#[test]
+fn every_export_is_recognised_and_finds_what_its_own_package_found() {
+    let runtime = Runtime::load(None).unwrap_or_else(|error| panic!("{error}"));
+    let list = every_export();
+    assert!(list.len() >= 20, "{}", list.len());
+    let (mut wrong, mut compared) = (Vec::new(), 0);
+    for (name, entry) in &list {
+        let folder = exports().join("files").join(name);
+        let reference = read_json(&folder.join("reference.json"));
+        let file = folder.join("model.onnx");
+        let seen =
+            Recognition::of(&file, &answers(&reference, None)).unwrap_or_else(|error| panic!("{error}"));
+        let expected = exporter_of(entry["family"].as_str().unwrap());
+        if expected.is_some() && seen.exporter != expected {
+            wrong.push(format!("{name}: recognised as {:?}", seen.exporter));
+            continue;
+        }
+        if entry["readable"] == false {
+            assert!(!seen.obstacles.is_empty(), "{name} should say why it cannot be used");
+            continue;
+        }
+        let text = match seen.card() {
+            Ok(text) => text,
+            Err(error) => {
+                wrong.push(format!("{name}: {error}; missing {:?}", seen.questions));
+                continue;
+            }
+        };
+        let card =
+            Card::parse(&text, &folder.join("card.toml")).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let options = LoadOptions { device: Device::Cpu, ..LoadOptions::default() };
+        let mut model = match Model::load(&runtime, &card, &options) {
+            Ok(model) => model,
+            Err(error) => {
+                wrong.push(format!("{name}: {error}\n{text}"));
+                continue;
+            }
+        };
+        let tolerance = |key: &str| reference["tolerance"][key].as_f64().unwrap() as f32;
+        let tolerance = (tolerance("box_px").min(1.0), tolerance("score").min(1e-3));
+        for picture in reference["pictures"].as_array().unwrap() {
+            let path = folder.join(picture["file"].as_str().unwrap());
+            let found =
+                model.examine(&tensor(&path, &card.input)).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let expected = picture["findings"].as_array().unwrap();
+            compared += expected.len();
+            wrong.extend(compare(name, &found.list, expected, tolerance));
+            if let Some(score) = picture["score"].as_f64() {
+                let apart = (f64::from(found.scores[0].2.get()) - score).abs();
+                if apart > f64::from(tolerance.1) {
+                    wrong.push(format!("{name}: score {:?} for {score}", found.scores));
+                }
+            }
+        }
+    }
+    println!("{} exports, {compared} findings compared", list.len());
+    assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_fact_of_every_export_says_where_it_is_from() {
+    for (name, _) in every_export() {
+        let file = exports().join("files").join(&name).join("model.onnx");
+        let seen = Recognition::of(&file, &Answers::default()).unwrap_or_else(|error| panic!("{error}"));
+        println!("{name}: {:?}, {}", seen.exporter, seen.producer);
+        for fact in &seen.facts {
+            assert!(fact.source != Source::Answer && !fact.source.to_string().is_empty(), "{name}: {fact:?}");
+            println!("    {} = {}   {}", fact.key, fact.value, fact.source);
+        }
+        for missing in &seen.questions {
+            println!("    ? {}: {} ({})", missing.key, missing.means, missing.how());
+        }
+        for note in seen.notes.iter().chain(&seen.obstacles) {
+            println!("    ! {note}");
+        }
+        assert!(seen.exporter.is_some(), "{name} is of no family");
+    }
+}
