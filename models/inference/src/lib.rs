@@ -22,11 +22,15 @@ mod device;
 mod error;
 mod family;
 mod library;
+mod mask;
 mod model;
 mod nms;
 mod number;
 mod outline;
 mod output;
+mod pieces;
+mod prototypes;
+mod rotated;
 mod runtime;
 mod session;
 
@@ -35,7 +39,8 @@ pub use device::{Device, DeviceError, Kserve, OpenVino};
 pub use error::ModelError;
 pub use family::{
     Activation, AnomalyConfig, ClassifierConfig, DetectorConfig, DetectorOutput, FamilyConfig,
-    SegmenterConfig,
+    InstanceSegmenterConfig, InstanceSegmenterOutput, OrientedDetectorConfig, OrientedDetectorOutput,
+    PoseConfig, PoseOutput, SegmenterConfig,
 };
 pub use model::{LoadOptions, Model, ModelInfo};
 pub use number::{Fraction, NotNegative, NumberError};

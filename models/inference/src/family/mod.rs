@@ -1,6 +1,7 @@
 //! Ways to read what a model gives: one family, one file.
 
 use crate::error::ModelError;
+use crate::number::Fraction;
 use crate::output::{Output, described};
 use plumb_inspection::{ClassName, Finding, Findings, ModelName, Placement, RectPx, RegionName, Score};
 use serde::{Deserialize, Serialize};
@@ -12,11 +13,18 @@ use toml::de::{DeValue, ValueDeserializer};
 mod anomaly;
 mod classifier;
 mod detector;
+mod instance_segmenter;
+mod layout;
+mod oriented_detector;
+mod pose;
 mod segmenter;
 
 pub use anomaly::AnomalyConfig;
 pub use classifier::ClassifierConfig;
 pub use detector::{DetectorConfig, DetectorOutput};
+pub use instance_segmenter::{InstanceSegmenterConfig, InstanceSegmenterOutput};
+pub use oriented_detector::{OrientedDetectorConfig, OrientedDetectorOutput};
+pub use pose::{PoseConfig, PoseOutput};
 pub use segmenter::SegmenterConfig;
 
 /// `[family]` of a card: its `kind`, and what that kind needs to know.
@@ -25,6 +33,12 @@ pub use segmenter::SegmenterConfig;
 pub enum FamilyConfig {
     /// Boxes.
     Detector(DetectorConfig),
+    /// Boxes turned at any angle.
+    OrientedDetector(OrientedDetectorConfig),
+    /// Boxes with keypoints.
+    Pose(PoseConfig),
+    /// Boxes with a mask for each.
+    InstanceSegmenter(InstanceSegmenterConfig),
     /// A class for every pixel.
     Segmenter(SegmenterConfig),
     /// A map of how odd every pixel is, and a score for the whole.
@@ -42,28 +56,88 @@ impl FamilyConfig {
             return Err(wrong(span, "[family] is a table"));
         };
         let kind = table.remove("kind").ok_or_else(|| wrong(span.clone(), "[family] needs a `kind`"))?;
+        let keys: Vec<(String, Range<usize>)> =
+            table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
         let rest = ValueDeserializer::from(Spanned::new(span, DeValue::Table(table)));
-        match kind.get_ref().as_str() {
+        let family = match kind.get_ref().as_str() {
             Some("detector") => DetectorConfig::deserialize(rest).map(Self::Detector),
+            Some("oriented_detector") => OrientedDetectorConfig::deserialize(rest).map(Self::OrientedDetector),
+            Some("pose") => PoseConfig::deserialize(rest).map(Self::Pose),
+            Some("instance_segmenter") => {
+                InstanceSegmenterConfig::deserialize(rest).map(Self::InstanceSegmenter)
+            }
             Some("segmenter") => SegmenterConfig::deserialize(rest).map(Self::Segmenter),
             Some("anomaly") => AnomalyConfig::deserialize(rest).map(Self::Anomaly),
             Some("classifier") => ClassifierConfig::deserialize(rest).map(Self::Classifier),
             _ => {
-                let kinds = "`kind` is \"detector\", \"segmenter\", \"anomaly\" or \"classifier\"";
+                let kinds = "`kind` is \"detector\", \"oriented_detector\", \"pose\", \"instance_segmenter\", \
+                             \"segmenter\", \"anomaly\" or \"classifier\"";
                 return Err(wrong(kind.span(), kinds));
             }
         }
-        .map_err(|e| (e.span(), e.message().to_owned()))
+        .map_err(|e| (e.span(), e.message().to_owned()))?;
+        match family.misfit() {
+            None => Ok(family),
+            Some((key, message)) => {
+                Err((keys.into_iter().find(|(name, _)| name == key).map(|(_, span)| span), message))
+            }
+        }
+    }
+
+    /// A key that does not go with the others, and why: an option that would be silently ignored is a mistake.
+    fn misfit(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Detector(config) => config.misfit(),
+            Self::InstanceSegmenter(config) => config.misfit(),
+            Self::Pose(config) => config.misfit(),
+            Self::Classifier(config) => config.misfit(),
+            Self::OrientedDetector(_) | Self::Segmenter(_) | Self::Anomaly(_) => None,
+        }
+    }
+
+    /// False where the outputs have no batch axis, so that a batch of pictures cannot be told apart in them: such a
+    /// model is given one picture at a time.
+    pub fn has_batch_axis(&self) -> bool {
+        match self {
+            Self::Detector(config) => config.has_batch_axis(),
+            Self::InstanceSegmenter(config) => config.has_batch_axis(),
+            Self::OrientedDetector(_)
+            | Self::Pose(_)
+            | Self::Segmenter(_)
+            | Self::Anomaly(_)
+            | Self::Classifier(_) => true,
+        }
     }
 
     pub(crate) fn reader(&self) -> Box<dyn Family> {
         match self {
             Self::Detector(config) => Box::new(detector::Detector::new(config.clone())),
+            Self::OrientedDetector(config) => {
+                Box::new(oriented_detector::OrientedDetector::new(config.clone()))
+            }
+            Self::Pose(config) => Box::new(pose::Pose::new(config.clone())),
+            Self::InstanceSegmenter(config) => {
+                Box::new(instance_segmenter::InstanceSegmenter::new(config.clone()))
+            }
             Self::Segmenter(config) => Box::new(segmenter::Segmenter::new(config.clone())),
             Self::Anomaly(config) => Box::new(anomaly::Anomaly::new(config.clone())),
             Self::Classifier(config) => Box::new(classifier::Classifier::new(config.clone())),
         }
     }
+}
+
+fn quarter() -> Fraction {
+    const { Fraction::known(0.25) }
+}
+fn half() -> Fraction {
+    const { Fraction::known(0.5) }
+}
+fn three_hundred() -> usize {
+    300
+}
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Where in a card's text something is wrong, in bytes, and what.
@@ -101,6 +175,16 @@ impl Activation {
             Self::Softmax => 1.0 / scores.map(|score| (score - best).exp()).sum::<f32>(),
         }
     }
+
+    /// The score of a class by itself from which on it has at least `probability`; a softmax has none, for its classes
+    /// are not by themselves, and gives −∞.
+    pub(crate) fn inverse(self, probability: f32) -> f32 {
+        match self {
+            Self::None => probability,
+            Self::Sigmoid => (probability / (1.0 - probability)).ln(),
+            Self::Softmax => f32::NEG_INFINITY,
+        }
+    }
 }
 
 /// One look of one model at one region: what a family must know besides the numbers.
@@ -135,6 +219,7 @@ impl Look<'_> {
             score: self.score(score)?,
             box_px: self.placement.rect(shown),
             polygon_px: None,
+            keypoints_px: None,
             area_px: self.placement.area(shown.area()),
             length_mm: None,
             area_mm2: None,
@@ -149,11 +234,15 @@ impl Look<'_> {
     }
 
     fn score(&self, score: f32) -> Result<Score, ModelError> {
-        Score::new(score).map_err(|_| ModelError::NotANumber {
+        Score::new(score).map_err(|_| self.not_a_number("score"))
+    }
+
+    pub(crate) fn not_a_number(&self, output: &str) -> ModelError {
+        ModelError::NotANumber {
             model: self.model.clone(),
-            output: "score".to_owned(),
+            output: output.to_owned(),
             region: self.region.clone(),
-        })
+        }
     }
 
     pub(crate) fn unknown_class(&self, class: i64) -> ModelError {
