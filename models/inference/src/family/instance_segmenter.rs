@@ -78,6 +78,7 @@ impl InstanceSegmenterOutput {
     fn described(self) -> (&'static str, &'static str) {
         match self {
             Self::YoloV8 => ("yolo_v8", "two outputs, [1, 4 + classes + m, k] and prototypes [1, m, h, w]"),
+            Self::YoloV5 => ("yolo_v5", "two outputs, [1, k, 5 + classes + m] and prototypes [1, m, h, w]"),
             Self::YoloEndToEnd => {
                 ("yolo_end_to_end", "two outputs, [1, k, 6 + m] and prototypes [1, m, h, w]")
             }
