@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 /// A card of nothing but known facts.
 pub(crate) fn text(seen: &Recognition) -> String {
-    let file = seen.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut text = format!(
         "# Written by `plumb model add`: a card says what its model is, what goes in and how what comes out is read.\n\
          # Behind each line stands where it is from. A guess is worth a look; `plumb model verify` finds out.\n"
@@ -14,8 +13,16 @@ pub(crate) fn text(seen: &Recognition) -> String {
     let name =
         Fact { key: "name", value: stem.into(), source: Source::Custom("the name of the file".to_owned()) };
     line(&mut text, "name", seen.fact("name").unwrap_or(&name));
-    let _ = writeln!(text, "file = {}", toml::Value::from(file));
+    let _ = writeln!(text, "file = {}", toml::Value::from(seen.card_file()));
     let _ = writeln!(text, "sha256 = {}", toml::Value::from(seen.sha256.clone()));
+    let weights = seen.weights().iter().map(|(file, sha256)| {
+        let entries = [("file", file), ("sha256", sha256)];
+        toml::Value::Table(entries.map(|(key, text)| (key.to_owned(), text.clone().into())).into_iter().collect())
+    });
+    let weights: Vec<toml::Value> = weights.collect();
+    if !weights.is_empty() {
+        let _ = writeln!(text, "weights = {}", toml::Value::from(weights));
+    }
     if let Some(labels) = seen.fact("labels") {
         line(&mut text, "labels", labels);
     }

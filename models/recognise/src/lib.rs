@@ -33,3 +33,4 @@ pub use answers::{AnswerError, Answers};
 pub use exporter::Exporter;
 pub use fact::{Fact, Question, Source, Suggestion};
 pub use recognition::{Recognition, Unready};
+pub use sight::Changed;

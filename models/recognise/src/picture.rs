@@ -26,10 +26,12 @@ pub(crate) fn find(sight: &Sight, draft: &mut Draft) {
         ));
         return;
     };
-    if let Some(fixed) = batch.filter(|batch| *batch != 1) {
-        draft.obstacle(format!(
-            "its batch is fixed at {fixed} (input {input}), and a station shows it one picture at a time; export it with batch 1 or a varying batch"
-        ));
+    match batch {
+        Some(0) => draft.obstacle(format!("its batch is 0 (input {input}), which holds no picture; export it again")),
+        None | Some(1) => {}
+        Some(fixed) => draft.note(format!(
+            "its batch is fixed at {fixed}: one picture costs as much as {fixed}; exported with batch 1 it would be faster"
+        )),
     }
     let of_input = || Source::Shape(input.to_string());
     let is_picture = |channels: Option<u64>| matches!(channels, Some(1 | 3));

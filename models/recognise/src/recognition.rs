@@ -1,10 +1,11 @@
 //! What was recognised of one file: the facts, the questions, and the card.
 
 use crate::draft::Draft;
-use crate::sight::Sight;
+use crate::sight::{Changed, Sight};
 use crate::{Answers, Exporter, Fact, Question, card, labels, picture};
 use plumb_inference::{Card, CardError};
 use plumb_onnx::{ExternalFile, OnnxError, Presence};
+use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
 /// A file, and what it is.
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub struct Recognition {
     /// The `.onnx`.
     pub file: PathBuf,
-    /// Its digest, 64 lower-case hex digits.
+    /// Digest of the file that the card speaks of, 64 lower-case hex digits.
     pub sha256: String,
     /// Its length, without the files beside it.
     pub bytes: u64,
@@ -32,6 +33,10 @@ pub struct Recognition {
     pub metadata: Vec<(String, String)>,
     /// Files with weights that must lie beside it.
     pub external: Vec<(ExternalFile, Presence)>,
+    /// The file that the card speaks of, where that is not the one that was looked at.
+    pub changed: Option<Changed>,
+    /// Digests of the files with weights, in the order of `external`.
+    weights: Vec<(String, String)>,
     /// Lines of the card, in its order.
     pub facts: Vec<Fact>,
     /// What is missing.
@@ -89,6 +94,9 @@ impl Recognition {
             sight.onnx.external_files().into_iter().map(|file| (file.clone(), file.beside(folder))).collect();
         draft.obstacles.extend(external.iter().filter_map(|(file, presence)| absent(file, *presence)));
         foreign_operators(&sight, &mut draft);
+        if let Some(Changed { what, .. }) = &sight.changed {
+            draft.note(what.clone());
+        }
 
         let Draft { mut facts, questions, obstacles, notes } = draft;
         facts.sort_by_key(|fact| place(fact.key));
@@ -104,7 +112,9 @@ impl Recognition {
             inputs: sight.inputs.iter().map(ToString::to_string).collect(),
             outputs: sight.outputs.iter().map(ToString::to_string).collect(),
             metadata: sight.onnx.metadata().into_iter().map(owned).collect(),
+            weights: external.iter().filter_map(|(file, presence)| digested(folder, file, *presence)).collect(),
             external,
+            changed: sight.changed,
             facts,
             questions,
             obstacles,
@@ -115,6 +125,19 @@ impl Recognition {
     /// The line of the card for `key`, e.g. `family.kind`.
     pub fn fact(&self, key: &str) -> Option<&Fact> {
         self.facts.iter().find(|fact| fact.key == key)
+    }
+
+    /// The name of the file that the card speaks of, which lies beside it.
+    pub fn card_file(&self) -> String {
+        let changed = self.changed.as_ref().map_or("", |changed| changed.suffix);
+        let stem = self.file.file_stem().unwrap_or_default().to_string_lossy();
+        let extension = self.file.extension().map_or("onnx".into(), |extension| extension.to_string_lossy());
+        format!("{stem}{changed}.{extension}")
+    }
+
+    /// Names and digests of the files with weights that were found beside it.
+    pub fn weights(&self) -> &[(String, String)] {
+        &self.weights
     }
 
     /// True where a card can be written.
@@ -153,6 +176,15 @@ fn unknown(sight: &Sight, draft: &mut Draft) {
     labels::find(sight, draft, None);
     draft.ask_normalisation(None);
     picture::finish(draft);
+}
+
+/// Read in pieces: such files are larger than memory may be.
+fn digested(folder: &Path, file: &ExternalFile, presence: Presence) -> Option<(String, String)> {
+    let Presence::There { .. } = presence else { return None };
+    let mut digest = Sha256::new();
+    let mut reader = std::fs::File::open(folder.join(&file.location)).ok()?;
+    std::io::copy(&mut reader, &mut digest).ok()?;
+    Some((file.location.clone(), digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
 fn absent(file: &ExternalFile, presence: Presence) -> Option<String> {

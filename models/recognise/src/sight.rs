@@ -16,7 +16,23 @@ pub(crate) struct Sight {
     pub(crate) sha256: String,
     /// Length of the file.
     pub(crate) bytes: u64,
+    /// The file that is to be used in its place.
+    pub(crate) changed: Option<Changed>,
 }
+
+/// A file that Plumb can use once a part of it is changed.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The whole file.
+    pub bytes: Vec<u8>,
+    /// What goes before `.onnx` in its name, after that of the original.
+    pub suffix: &'static str,
+    /// What was changed, for people.
+    pub what: String,
+}
+
+/// RT-DETR's and D-FINE's own export script asks for the size that boxes are to be given in.
+const SIZES: &str = "orig_target_sizes";
 
 impl Sight {
     /// Looks at the model at `path`.
@@ -25,11 +41,22 @@ impl Sight {
     /// When there is no whole ONNX model.
     pub(crate) fn of(path: &Path) -> Result<Self, OnnxError> {
         let bytes = OnnxFile::bytes(path)?;
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let length = bytes.len() as u64;
-        let onnx = OnnxFile::parse(bytes, path)?;
-        let (inputs, outputs) = (onnx.inputs(), onnx.outputs());
-        Ok(Self { onnx, inputs, outputs, beside: Beside::of(path), sha256, bytes: length })
+        let mut sight = Self {
+            sha256: digest(&bytes),
+            bytes: length,
+            onnx: OnnxFile::parse(bytes, path)?,
+            inputs: vec![],
+            outputs: vec![],
+            beside: Beside::of(path),
+            changed: None,
+        };
+        if let Some((onnx, changed)) = sized(&sight.onnx) {
+            sight.sha256 = digest(&changed.bytes);
+            (sight.onnx, sight.changed) = (onnx, Some(changed));
+        }
+        (sight.inputs, sight.outputs) = (sight.onnx.inputs(), sight.onnx.outputs());
+        Ok(sight)
     }
 
     /// The metadata entry of that key.
@@ -63,6 +90,22 @@ impl Sight {
         }
         None
     }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The size of the tensor, built in where the graph asks for the size that boxes are to be given in.
+fn sized(onnx: &OnnxFile) -> Option<(OnnxFile, Changed)> {
+    let inputs = onnx.inputs();
+    let picture = inputs.iter().find(|input| input.name != SIZES).filter(|_| inputs.len() == 2)?;
+    let [_, _, Some(height), Some(width)] = picture.lengths()[..] else { return None };
+    let size = [i64::try_from(width).ok()?, i64::try_from(height).ok()?];
+    let built_in = onnx.with_constant_input(SIZES, &[1, 2], &size)?;
+    let what = format!("its second input {SIZES} is built in as {width}x{height}, so that boxes come in px of the tensor");
+    let bytes = built_in.encode();
+    Some((built_in, Changed { bytes, suffix: "-sized", what }))
 }
 
 /// True for numbers that count or tell apart rather than measure.

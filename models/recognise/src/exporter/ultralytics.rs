@@ -71,18 +71,16 @@ fn detect(sight: &Sight, draft: &mut Draft, kind: &'static str, extras: u64) {
     let classes = draft.get("labels").and_then(toml::Value::as_array).map(|labels| labels.len() as u64);
     let task = || Source::Metadata("task".to_owned());
     draft.fact("family.kind", kind, task());
-    let transformer = sight.metadata("head") == Some("RTDETRDecoder");
-    if transformer {
-        draft.obstacle(
-            "it is Ultralytics' RT-DETR, whose rows hold shares of the sides; export the model with Hugging Face's \
-             transformers or with RT-DETR's own tool, which Plumb reads",
-        );
+    let custom = |what: &str| Source::Custom(format!("Ultralytics' predict() {what}"));
+    draft.number("family.score_min", 0.25, custom("takes conf=0.25"));
+    if sight.metadata("head") == Some("RTDETRDecoder") {
+        draft.fact("family.output", "ultralytics_rt_detr", Source::Metadata("head".to_owned()));
+        draft.fit("stretch", 0, custom("stretches for RT-DETR"));
+        return;
     }
     let (output, source) = layout(sight, classes.unwrap_or(0), extras);
     draft.fact("family.output", output, source);
-    let custom = |what: &str| Source::Custom(format!("Ultralytics' predict() {what}"));
     draft.fit("letterbox", 114, custom("letterboxes with grey 114"));
-    draft.number("family.score_min", 0.25, custom("takes conf=0.25"));
     if output == "yolo_v8" {
         draft.number("family.iou_max", 0.7, custom("takes iou=0.7"));
     }

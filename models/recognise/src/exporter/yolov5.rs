@@ -19,8 +19,8 @@ pub(super) fn read(sight: &Sight, draft: &mut Draft) {
     let shape = || Source::Shape(sight.outputs[0].to_string());
     draft.fact("input.colour", "rgb", custom("gives RGB"));
     match &sight.lengths()[..] {
-        [only] if matches!(only[..], [_, _, Some(columns)] if columns == 5 + classes) => {
-            draft.fact("family.kind", "detector", shape());
+        [rows, rest @ ..] if is_detector(rows, rest, classes) => {
+            draft.fact("family.kind", if rest.is_empty() { "detector" } else { "instance_segmenter" }, shape());
             draft.fact("family.output", "yolo_v5", shape());
             draft.number("family.score_min", 0.25, custom("takes conf 0.25"));
             draft.number("family.iou_max", 0.45, custom("takes iou 0.45"));
@@ -34,9 +34,19 @@ pub(super) fn read(sight: &Sight, draft: &mut Draft) {
             draft.fit("crop", 0, custom("cuts out the centre for classifiers"));
         }
         _ => draft.obstacle(format!(
-            "yolov5 left {classes} names, and its outputs ({}) are no boxes [1, k, {}]; Plumb reads yolov5's detectors and classifiers: train segmentation with a newer YOLO",
+            "yolov5 left {classes} names, and its outputs ({}) are neither boxes [1, k, {}], with prototypes or without, nor scores [1, {classes}]; export it again with yolov5's export.py",
             sight.outputs.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
             5 + classes
         )),
     }
+}
+
+/// Rows of `5 + n` numbers, and where prototypes of masks follow, as many more as there are prototypes.
+fn is_detector(rows: &[Option<u64>], rest: &[Vec<Option<u64>>], classes: u64) -> bool {
+    let coefficients = match rest {
+        [] => Some(0),
+        [prototypes] => prototypes.get(1).copied().flatten().filter(|_| prototypes.len() == 4),
+        _ => None,
+    };
+    matches!((rows, coefficients), ([_, _, Some(columns)], Some(more)) if *columns == 5 + classes + more)
 }

@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod doctor;
+mod model;
 mod replay;
 mod run;
 
@@ -39,6 +40,9 @@ enum Command {
     Run(run::Run),
     /// Run a recipe over stored pictures, a video or the ledger's parts, without a PLC.
     Replay(replay::Replay),
+    /// Models: look at one, make its card, check what it finds.
+    #[command(subcommand)]
+    Model(model::Model),
     /// Print completions for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -55,6 +59,8 @@ pub enum Exit {
     Ok = 0,
     /// The command worked and found something wrong.
     Finding = 1,
+    /// The command cannot be carried out as it was written.
+    Usage = 2,
     /// The config is wrong.
     Config = 3,
     /// A camera, the PLC, the network or the disk.
@@ -78,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(doctor) => doctor.run(),
         Command::Run(run) => run.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Model(model) => model.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "plumb", &mut script);
