@@ -17,7 +17,9 @@ pub(crate) fn text(seen: &Recognition) -> String {
     let _ = writeln!(text, "sha256 = {}", toml::Value::from(seen.sha256.clone()));
     let weights = seen.weights().iter().map(|(file, sha256)| {
         let entries = [("file", file), ("sha256", sha256)];
-        toml::Value::Table(entries.map(|(key, text)| (key.to_owned(), text.clone().into())).into_iter().collect())
+        toml::Value::Table(
+            entries.map(|(key, text)| (key.to_owned(), text.clone().into())).into_iter().collect(),
+        )
     });
     let weights: Vec<toml::Value> = weights.collect();
     if !weights.is_empty() {

@@ -112,7 +112,10 @@ impl Recognition {
             inputs: sight.inputs.iter().map(ToString::to_string).collect(),
             outputs: sight.outputs.iter().map(ToString::to_string).collect(),
             metadata: sight.onnx.metadata().into_iter().map(owned).collect(),
-            weights: external.iter().filter_map(|(file, presence)| digested(folder, file, *presence)).collect(),
+            weights: external
+                .iter()
+                .filter_map(|(file, presence)| digested(folder, file, *presence))
+                .collect(),
             external,
             changed: sight.changed,
             facts,

@@ -103,7 +103,9 @@ fn sized(onnx: &OnnxFile) -> Option<(OnnxFile, Changed)> {
     let [_, _, Some(height), Some(width)] = picture.lengths()[..] else { return None };
     let size = [i64::try_from(width).ok()?, i64::try_from(height).ok()?];
     let built_in = onnx.with_constant_input(SIZES, &[1, 2], &size)?;
-    let what = format!("its second input {SIZES} is built in as {width}x{height}, so that boxes come in px of the tensor");
+    let what = format!(
+        "its second input {SIZES} is built in as {width}x{height}, so that boxes come in px of the tensor"
+    );
     let bytes = built_in.encode();
     Some((built_in, Changed { bytes, suffix: "-sized", what }))
 }

@@ -416,9 +416,10 @@ impl Reader<'_> {
         earlier: &[(String, Option<usize>)],
     ) {
         let Some(card) = card else { return };
-        let twin = earlier.iter().filter_map(|(_, earlier)| *earlier).find(|earlier| {
-            *earlier != card && self.cards[*earlier].name == self.cards[card].name
-        });
+        let twin = earlier
+            .iter()
+            .filter_map(|(_, earlier)| *earlier)
+            .find(|earlier| *earlier != card && self.cards[*earlier].name == self.cards[card].name);
         if let Some(twin) = twin {
             let says = format!(
                 "the card {} calls its model \"{}\", and so does {}",

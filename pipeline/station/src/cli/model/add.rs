@@ -110,14 +110,16 @@ impl Add {
         let somebody = io::stdin().is_terminal() && io::stderr().is_terminal() && !self.yes;
         // Each round answers one question; a card has no more lines than this.
         for _ in 0..64 {
-            let seen = Recognition::of(&self.file, &answers).map_err(|error| Stop(Exit::Model, error.to_string()))?;
+            let seen = Recognition::of(&self.file, &answers)
+                .map_err(|error| Stop(Exit::Model, error.to_string()))?;
             let Some(question) = seen.questions.first().filter(|_| seen.obstacles.is_empty()) else {
                 return Ok(seen);
             };
             let likely = |question: &Question| question.suggestion.clone().map(|likely| likely.answer);
             let answer = match (self.yes, somebody) {
                 (true, _) => {
-                    let known = seen.questions.iter().find_map(|question| Some((question.key, likely(question)?)));
+                    let known =
+                        seen.questions.iter().find_map(|question| Some((question.key, likely(question)?)));
                     let Some((key, answer)) = known else { return Ok(seen) };
                     answers.set(key, &answer).map_err(|error| Stop(Exit::Bug, error.to_string()))?;
                     continue;
@@ -154,7 +156,11 @@ fn told<'s>(seen: &'s Recognition, key: &str) -> &'s str {
 fn ask(question: &Question) -> Option<String> {
     say(&format!("\n{}: {}", question.key, question.means));
     loop {
-        let choices = if question.choices.is_empty() { String::new() } else { format!(" ({})", question.choices.join(", ")) };
+        let choices = if question.choices.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", question.choices.join(", "))
+        };
         let likely = question.suggestion.as_ref();
         let or = likely.map(|likely| format!(" [{}: {}]", likely.answer, likely.because)).unwrap_or_default();
         let _ = write!(io::stderr(), "{}{choices}{or} > ", question.key);
@@ -192,7 +198,8 @@ impl Place {
             add.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
         });
         let model = folder.join(seen.card_file());
-        let same = fs::canonicalize(&model).ok().zip(fs::canonicalize(&add.file).ok()).is_some_and(|(a, b)| a == b);
+        let same =
+            fs::canonicalize(&model).ok().zip(fs::canonicalize(&add.file).ok()).is_some_and(|(a, b)| a == b);
         Self { card: folder.join(format!("{stem}.toml")), makes_model: !same, model, folder }
     }
 
@@ -213,7 +220,8 @@ impl Place {
         if !self.makes_model {
             return Ok(vec![]);
         }
-        let made = |file: &Path| move |error: io::Error| format!("{} cannot be written: {error}", file.display());
+        let made =
+            |file: &Path| move |error: io::Error| format!("{} cannot be written: {error}", file.display());
         fs::create_dir_all(&self.folder).map_err(made(&self.folder))?;
         let mut copied = Vec::new();
         let part = with_end(&self.model, "part");

@@ -34,7 +34,8 @@ pub(super) fn findings(
     let mut tell = |kind, says| differences.push(Difference { picture: picture.to_owned(), kind, says });
     for expected in left {
         // The same class goes before a better overlap.
-        let likeness = |found: &Seen| overlap(expected, found) + f32::from(u8::from(expected.class == found.class));
+        let likeness =
+            |found: &Seen| overlap(expected, found) + f32::from(u8::from(expected.class == found.class));
         let near = open.iter().enumerate().filter(|(_, found)| overlap(expected, found) > SAME_THING);
         match near.max_by(|(_, a), (_, b)| likeness(a).total_cmp(&likeness(b))).map(|(at, _)| at) {
             None => tell("missing", format!("{} is missing", named(expected))),

@@ -1,7 +1,7 @@
 //! A recognised model as one JSON document, schema `plumb.model/1`.
 
-use plumb_recognise::Recognition;
 use plumb_onnx::Presence;
+use plumb_recognise::Recognition;
 use serde_json::{Value, json};
 
 /// Everything that is known of the file.
@@ -18,9 +18,10 @@ pub(super) fn of(seen: &Recognition) -> Value {
         .questions
         .iter()
         .map(|question| {
-            let suggestion = question.suggestion.as_ref().map(|suggestion| {
-                json!({ "answer": suggestion.answer, "because": suggestion.because })
-            });
+            let suggestion = question
+                .suggestion
+                .as_ref()
+                .map(|suggestion| json!({ "answer": suggestion.answer, "because": suggestion.because }));
             json!({
                 "key": question.key, "means": question.means, "choices": question.choices,
                 "suggestion": suggestion, "how": question.how(),

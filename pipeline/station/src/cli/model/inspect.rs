@@ -41,7 +41,8 @@ const VALUE_CHARS_MAX: usize = 48;
 
 /// For people.
 fn table(seen: &Recognition) -> String {
-    let exporter = seen.exporter.map_or("a tool that leaves no mark".to_owned(), |exporter| exporter.to_string());
+    let exporter =
+        seen.exporter.map_or("a tool that leaves no mark".to_owned(), |exporter| exporter.to_string());
     let opset = seen.opset.map_or("?".to_owned(), |opset| opset.to_string());
     let mut text = format!(
         "{}: {}, exported by {exporter}\n{} bytes, written by {}, opset {opset}, IR {}, sha256 {}\n\n",

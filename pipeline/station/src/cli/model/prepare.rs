@@ -24,7 +24,8 @@ impl Examiner {
     /// What the model finds in `picture`, an encoded file's bytes; `file` is for messages.
     pub(super) fn examine(&mut self, picture: &[u8], file: &Path) -> Result<Findings, String> {
         let wrong = |says: String| format!("{}: {says}", file.display());
-        let picture = image::load_from_memory(picture).map_err(|error| wrong(format!("is no picture: {error}")))?;
+        let picture =
+            image::load_from_memory(picture).map_err(|error| wrong(format!("is no picture: {error}")))?;
         let (width, height) = (picture.width(), picture.height());
         let (format, pixels) = if picture.color().has_color() {
             let mut pixels = picture.into_rgb8().into_raw();

@@ -81,10 +81,14 @@ impl Reference {
     /// With a sentence that names it.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            format!("reference {} cannot be read: {error}; --write makes one from what is found now", path.display())
+            format!(
+                "reference {} cannot be read: {error}; --write makes one from what is found now",
+                path.display()
+            )
         })?;
-        let read: Self = serde_json::from_str(&text)
-            .map_err(|error| format!("reference {} is not as plumb.reference/1 wants it: {error}", path.display()))?;
+        let read: Self = serde_json::from_str(&text).map_err(|error| {
+            format!("reference {} is not as plumb.reference/1 wants it: {error}", path.display())
+        })?;
         if read.schema != "plumb.reference/1" {
             return Err(format!(
                 "reference {} has schema {:?}; this Plumb reads plumb.reference/1",

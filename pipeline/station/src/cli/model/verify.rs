@@ -194,7 +194,10 @@ fn pictures(folder: &Path) -> Result<Vec<String>, String> {
     let mut names: Vec<String> = names.filter(is_picture).collect();
     names.sort();
     if names.is_empty() {
-        return Err(format!("there is no picture in {}; --pictures names a folder with some", there.display()));
+        return Err(format!(
+            "there is no picture in {}; --pictures names a folder with some",
+            there.display()
+        ));
     }
     Ok(names)
 }
