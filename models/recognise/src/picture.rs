@@ -20,11 +20,16 @@ pub(crate) fn find(sight: &Sight, draft: &mut Draft) {
     };
     number_type(input, draft);
     let lengths = input.lengths();
-    let [batch, b, c, d] = lengths[..] else {
-        draft.obstacle(format!(
-            "its input is {input}, and a picture has four sides: [batch, channel, row, column] or [batch, row, column, channel]; export it so"
-        ));
-        return;
+    let (batch, [b, c, d]) = match lengths[..] {
+        [batch, b, c, d] => (batch, [b, c, d]),
+        // Torchvision's detectors take one picture, without a batch.
+        [b, c, d] => (None, [b, c, d]),
+        _ => {
+            draft.obstacle(format!(
+                "its input is {input}, and a picture has four sides: [batch, channel, row, column] or [batch, row, column, channel]; export it so"
+            ));
+            return;
+        }
     };
     match batch {
         Some(0) => draft.obstacle(format!("its batch is 0 (input {input}), which holds no picture; export it again")),
