@@ -144,3 +144,131 @@ impl Mask {
         Some((look.placement.area(self.pixels as f32), polygon))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::family::tests::look_at;
+    use proptest::prelude::*;
+
+    impl Mask {
+        /// The pixels of the tensor that are marked.
+        pub(crate) fn marked(&self) -> Vec<(usize, usize)> {
+            let Window { left, top, width, height } = self.window;
+            let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+            let marked = pixels.filter(|(x, y)| self.pieces.piece_at(*x, *y).is_some());
+            marked.map(|(x, y)| (left + x, top + y)).collect()
+        }
+    }
+
+    fn whole(look: &Look<'_>) -> RectPx {
+        RectPx { x: 0.0, y: 0.0, w: look.input_px.0, h: look.input_px.1 }
+    }
+
+    #[test]
+    fn a_coarse_map_is_enlarged_between_the_centres_of_its_pixels() {
+        // Two pixels −1 and 1 over 8: the sign changes in the middle, and their share grows evenly.
+        look_at(&["a"], 8, 2, |look| {
+            let mut mask = Mask::default();
+            mask.window(whole(look), look);
+            let picture = Picture { values: &[-1.0, 1.0], width: 2, height: 1, covers_px: whole(look) };
+            mask.draw(&picture, 0.0, Edge::Extended);
+            let (area, polygon) = mask.area_and_outline(look).unwrap();
+            assert_eq!(area, 8.0);
+            assert_eq!(polygon, [[4.0, 0.0], [8.0, 0.0], [8.0, 2.0], [4.0, 2.0]].map(PointPx::from));
+            mask.draw(&picture, 0.7, Edge::Extended);
+            assert_eq!(mask.area_and_outline(look).unwrap().0, 6.0, "0.75 and the rim's 1, 1");
+            mask.draw(&picture, 1.0, Edge::Extended);
+            assert!(mask.area_and_outline(look).is_none(), "a pixel must be above");
+        });
+    }
+
+    #[test]
+    fn a_mask_is_cut_to_its_box_and_to_what_shows_the_region() {
+        look_at(&["a"], 10, 10, |look| {
+            let placement = plumb_inspection::Placement {
+                content_px: RectPx::from([0.0, 2.0, 10.0, 6.0]),
+                ..*look.placement
+            };
+            let look = Look { placement: &placement, ..*look };
+            let mut mask = Mask::default();
+            mask.window(RectPx::from([2.4, -5.0, 4.0, 50.0]), &look);
+            let picture = Picture { values: &[1.0], width: 1, height: 1, covers_px: whole(&look) };
+            mask.draw(&picture, 0.5, Edge::Extended);
+            let (area, polygon) = mask.area_and_outline(&look).unwrap();
+            assert_eq!(area, 4.0 * 6.0);
+            assert_eq!(polygon[0], PointPx { x: 3.0, y: 2.0 });
+        });
+    }
+
+    #[test]
+    fn of_several_pieces_the_largest_is_outlined_and_all_are_counted() {
+        look_at(&["a"], 6, 1, |look| {
+            let mut mask = Mask::default();
+            mask.window(whole(look), look);
+            let values = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0];
+            mask.draw(
+                &Picture { values: &values, width: 6, height: 1, covers_px: whole(look) },
+                0.5,
+                Edge::Zero,
+            );
+            let (area, polygon) = mask.area_and_outline(look).unwrap();
+            assert_eq!(area, 4.0);
+            assert_eq!(polygon[0], PointPx { x: 2.0, y: 0.0 });
+        });
+    }
+
+    /// `interpolate` and `grid_sample` with `align_corners=False`, pixel by pixel as their documentation has it.
+    fn sampled(picture: &Picture<'_>, x: usize, y: usize, edge: Edge) -> f64 {
+        let covers = picture.covers_px;
+        let source = |at: usize, from: f32, length: f32, count: usize| {
+            (at as f64 + 0.5 - f64::from(from)) * count as f64 / f64::from(length) - 0.5
+        };
+        let (u, v) =
+            (source(x, covers.x, covers.w, picture.width), source(y, covers.y, covers.h, picture.height));
+        let value = |i: f64, j: f64| {
+            let (inner_i, inner_j) =
+                (i.clamp(0.0, picture.width as f64 - 1.0), j.clamp(0.0, picture.height as f64 - 1.0));
+            if edge == Edge::Zero && (inner_i, inner_j) != (i, j) {
+                return 0.0;
+            }
+            f64::from(picture.values[inner_j as usize * picture.width + inner_i as usize])
+        };
+        let (i, j) = (u.floor(), v.floor());
+        let (s, t) = (u - i, v - j);
+        (value(i, j) * (1.0 - s) + value(i + 1.0, j) * s) * (1.0 - t)
+            + (value(i, j + 1.0) * (1.0 - s) + value(i + 1.0, j + 1.0) * s) * t
+    }
+
+    proptest! {
+        #[test]
+        fn a_mask_is_what_pytorch_gives(
+            (width, height, values) in (1usize..7, 1usize..7).prop_flat_map(|(width, height)| {
+                (Just(width), Just(height), prop::collection::vec(0.0..1.0f32, width * height))
+            }),
+            covers in (-5.0..10.0f32, -5.0..10.0f32, 0.5..30.0f32, 0.5..30.0f32),
+            least in 0.05..0.95f32,
+            edge in prop::sample::select(&[Edge::Zero, Edge::Extended][..]),
+        ) {
+            let covers_px = RectPx { x: covers.0, y: covers.1, w: covers.2, h: covers.3 };
+            let picture = Picture { values: &values, width, height, covers_px };
+            look_at(&["a"], 20, 16, |look| -> Result<(), TestCaseError> {
+                let mut mask = Mask::default();
+                mask.window(whole(look), look);
+                mask.draw(&picture, least, edge);
+                let area = mask.area_and_outline(look).map_or(0.0, |(area, _)| area);
+                let marked = mask.marked();
+                prop_assert_eq!(area, marked.len() as f32);
+                for (x, y) in (0..16).flat_map(|y| (0..20).map(move |x| (x, y))) {
+                    let expected = sampled(&picture, x, y, edge);
+                    // Within rounding of the threshold either answer will do.
+                    if (expected - f64::from(least)).abs() > 1e-4 {
+                        let expected_marked = expected > f64::from(least);
+                        prop_assert_eq!(marked.contains(&(x, y)), expected_marked, "{} at {}, {}", expected, x, y);
+                    }
+                }
+                Ok(())
+            })?;
+        }
+    }
+}

@@ -59,7 +59,6 @@ impl<'a> Output<'a> {
     ///
     /// `None` where the first side is not `batch`, so that what belongs to whom cannot be told: lists of boxes without
     /// a batch axis, as torchvision gives them (see `FamilyConfig::has_batch_axis`).
-    #[allow(dead_code, reason = "for runs of more than one picture")]
     pub(crate) fn item(&self, i: usize, batch: usize) -> Option<Output<'_>> {
         let (first, rest) = self.shape.split_first()?;
         if *first != batch || i >= batch {

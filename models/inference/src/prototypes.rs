@@ -66,3 +66,45 @@ impl<'o> Prototypes<'o> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::family::tests::look_at;
+    use crate::mask::{Edge, Mask};
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Only what the window needs is summed up, and nobody can tell.
+        #[test]
+        fn a_part_of_the_sum_gives_the_mask_of_the_whole(
+            (width, height, values) in (1usize..9, 1usize..9).prop_flat_map(|(width, height)| {
+                (Just(width), Just(height), prop::collection::vec(-1.0..1.0f32, 3 * width * height))
+            }),
+            coefficients in prop::collection::vec(-1.0..1.0f32, 3),
+            at in (-5.0..24.0f32, -5.0..20.0f32, 0.0..30.0f32, 0.0..30.0f32),
+        ) {
+            let output =
+                Output { name: "output1", shape: vec![1, 3, height, width], values: values.into(), whole: false };
+            let prototypes = Prototypes::of(&output).unwrap();
+            look_at(&["a"], 20, 16, |look| -> Result<(), TestCaseError> {
+                let whole = RectPx { x: 0.0, y: 0.0, w: 20.0, h: 16.0 };
+                let drawn = |box_px: RectPx, summed_for: RectPx| {
+                    let mut mask = Mask::default();
+                    let (window, mut sum) = (mask.window(summed_for, look), Vec::new());
+                    let picture = prototypes.weighted(&coefficients, window, whole, &mut sum);
+                    mask.window(box_px, look);
+                    mask.draw(&picture, 0.0, Edge::Extended);
+                    mask.area_and_outline(look);
+                    mask.marked()
+                };
+                let box_px = RectPx { x: at.0, y: at.1, w: at.2, h: at.3 };
+                let (part, all) = (drawn(box_px, box_px), drawn(box_px, whole));
+                let differ = part.iter().filter(|p| !all.contains(p)).chain(all.iter().filter(|p| !part.contains(p)));
+                // Rounding may tip a pixel whose sum is 0 but for the last place.
+                prop_assert!(differ.count() <= 1, "{:?} for {:?}", part, all);
+                Ok(())
+            })?;
+        }
+    }
+}

@@ -60,7 +60,10 @@ pub enum DetectorOutput {
     /// Three outputs: class numbers `[1, k]`, boxes `[1, k, 4]`: left, top, right, bottom in tensor px, and scores
     /// `[1, k]`; sorted out in the graph. RT-DETR and D-FINE as their authors export them, Geti.
     RtDetr,
-    /// The same three outputs without the batch of one; class number 0 is background.
+    /// `[1, k, 6]`: centre x, centre y, width, height as shares of the tensor's sides, score, class number; sorted out in
+    /// the graph. RT-DETR as Ultralytics exports it.
+    UltralyticsRtDetr,
+    /// Three outputs, as `rt_detr`, but without the batch of one; class number 0 is background.
     Torchvision,
     /// Two outputs: boxes `[1, k, 5]`: left, top, right, bottom in tensor px, score; and class numbers `[1, k]`; with
     /// or without the batch of one; sorted out in the graph. MMDeploy, Geti.
@@ -84,6 +87,7 @@ impl DetectorOutput {
             Self::YoloEndToEnd => ("yolo_end_to_end", "one output [1, k, 6]"),
             Self::Detr => ("detr", "two outputs, logits [1, k, classes] and boxes [1, k, 4]"),
             Self::RtDetr => ("rt_detr", "three outputs, labels [1, k], boxes [1, k, 4] and scores [1, k]"),
+            Self::UltralyticsRtDetr => ("ultralytics_rt_detr", "one output [1, k, 6]"),
             Self::Torchvision => ("torchvision", "three outputs, boxes [k, 4], labels [k] and scores [k]"),
             Self::Mmdeploy => ("mmdeploy", "two outputs, dets [1, k, 5] and labels [1, k]"),
             Self::Ssd => ("ssd", "two outputs, scores [1, k, 1 + classes] and boxes [1, k, 4]"),
@@ -94,7 +98,12 @@ impl DetectorOutput {
     /// True where the boxes are final: the graph, or the model itself, gives a thing once.
     fn is_sorted_out(self) -> bool {
         match self {
-            Self::YoloEndToEnd | Self::Detr | Self::RtDetr | Self::Torchvision | Self::Mmdeploy => true,
+            Self::YoloEndToEnd
+            | Self::Detr
+            | Self::RtDetr
+            | Self::UltralyticsRtDetr
+            | Self::Torchvision
+            | Self::Mmdeploy => true,
             Self::YoloV8 | Self::YoloV5 | Self::Ssd | Self::FastestDet => false,
         }
     }
@@ -108,6 +117,7 @@ impl DetectorConfig {
             self.output,
             DetectorOutput::YoloEndToEnd
                 | DetectorOutput::RtDetr
+                | DetectorOutput::UltralyticsRtDetr
                 | DetectorOutput::Torchvision
                 | DetectorOutput::Mmdeploy
         );
@@ -154,6 +164,7 @@ impl Detector {
         match layout {
             Layout::YoloColumns(boxes) => boxes.candidates(score_min, &mut self.best, candidates),
             Layout::YoloRows(boxes) => boxes.candidates(score_min, candidates),
+            Layout::Shares(boxes) => boxes.shares(input_px, score_min, numbered_from(0), candidates),
             Layout::YoloEndToEnd(boxes) => boxes.corners(score_min, numbered_from(0), candidates),
             Layout::Detr(boxes) => {
                 let activation = self.config.activation.unwrap_or(Activation::Sigmoid);
@@ -172,6 +183,8 @@ enum Layout<'o> {
     YoloColumns(YoloColumns<'o>),
     YoloRows(YoloRows<'o>),
     YoloEndToEnd(YoloEndToEnd<'o>),
+    /// The same rows, boxes as shares of the tensor's sides.
+    Shares(YoloEndToEnd<'o>),
     Detr(Detr<'o>),
     Lists(Lists<'o>, u32),
     Dets(Dets<'o>),
@@ -189,6 +202,7 @@ impl<'o> Layout<'o> {
             (DetectorOutput::YoloV8, [output]) => YoloColumns::of(output, 0).map(Self::YoloColumns),
             (DetectorOutput::YoloV5, [output]) => YoloRows::of(output, 0).map(Self::YoloRows),
             (DetectorOutput::YoloEndToEnd, [output]) => YoloEndToEnd::of(output, 0).map(Self::YoloEndToEnd),
+            (DetectorOutput::UltralyticsRtDetr, [output]) => YoloEndToEnd::of(output, 0).map(Self::Shares),
             (DetectorOutput::Detr, _) => {
                 Detr::of(outputs, config.background.map(usize::from)).map(Self::Detr)
             }
@@ -211,7 +225,7 @@ impl<'o> Layout<'o> {
             Self::Detr(boxes) => Some(boxes.classes()),
             Self::Ssd(boxes) => Some(boxes.classes),
             Self::FastestDet(boxes) => Some(boxes.classes),
-            Self::YoloEndToEnd(_) | Self::Lists(..) | Self::Dets(_) => None,
+            Self::YoloEndToEnd(_) | Self::Shares(_) | Self::Lists(..) | Self::Dets(_) => None,
         }
     }
 }
@@ -332,6 +346,14 @@ mod tests {
                 ],
             ),
             (
+                DetectorOutput::UltralyticsRtDetr,
+                vec![output(
+                    "o",
+                    &[1, 2, 6],
+                    &[0.2, 0.25, 0.2, 0.1, 0.9, 1.0, /* */ 0.5, 0.5, 0.1, 0.1, 0.1, 0.0],
+                )],
+            ),
+            (
                 DetectorOutput::Torchvision,
                 vec![
                     output("boxes", &[2, 4], &[10.0, 20.0, 30.0, 30.0, 50.0, 50.0, 59.0, 59.0]),
@@ -375,6 +397,7 @@ mod tests {
                 layout,
                 DetectorOutput::YoloEndToEnd
                     | DetectorOutput::RtDetr
+                    | DetectorOutput::UltralyticsRtDetr
                     | DetectorOutput::Torchvision
                     | DetectorOutput::Mmdeploy
             );

@@ -64,14 +64,7 @@ pub(super) fn of_picture<'o>(
     if batch == 1 {
         return Some(Cow::Borrowed(outputs));
     }
-    let part = |output: &'o Output<'o>| {
-        let mut shape = output.shape.clone();
-        *shape.first_mut().filter(|places| **places == batch)? = 1;
-        let len = output.values.len() / batch;
-        let values = Cow::Borrowed(&output.values[at * len..(at + 1) * len]);
-        Some(Output { name: output.name, shape, values })
-    };
-    outputs.iter().map(part).collect()
+    outputs.iter().map(|output| output.item(at, batch)).collect()
 }
 
 impl Model {
@@ -170,7 +163,7 @@ mod tests {
     fn each_picture_gets_its_part_of_every_output_or_none_is_read() {
         let output = |shape: &[usize]| {
             let values: Vec<f32> = (0..shape.iter().product()).map(|i: usize| i as f32).collect();
-            Output { name: "o", shape: shape.to_vec(), values: values.into() }
+            Output { name: "o", shape: shape.to_vec(), values: values.into(), whole: false }
         };
         let outputs = [output(&[2, 3]), output(&[2])];
         let second = of_picture(&outputs, 1, 2).unwrap();

@@ -15,17 +15,19 @@ pub(super) fn input(session: &Session, card: &Card, spec: &TensorSpec) -> Result
         return Err(ModelError::Inputs { model: card.name.clone(), inputs });
     }
     if let Some((element, sides)) = session.input()
-        && let [batch, ..] = sides[..]
         && element == spec.element
-        && sides.len() == 4
-        && batch != 0
-        && sides
-            .iter()
-            .zip(spec.shape())
-            .skip(1)
-            .all(|(wants, says)| *wants < 0 || usize::try_from(*wants) == Ok(says))
     {
-        return Ok(batch);
+        let fit = |sides: &[i64]| {
+            let says = &spec.shape()[1..];
+            let fits = |(wants, says): (&i64, &usize)| *wants < 0 || usize::try_from(*wants) == Ok(*says);
+            sides.len() == says.len() && sides.iter().zip(says).all(fits)
+        };
+        match sides[..] {
+            [batch, ref picture @ ..] if batch != 0 && fit(picture) => return Ok(batch),
+            // torchvision's detectors take one picture, without a batch.
+            ref picture if fit(picture) => return Ok(1),
+            _ => {}
+        }
     }
     Err(ModelError::Input {
         model: card.name.clone(),

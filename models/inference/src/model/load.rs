@@ -88,7 +88,8 @@ impl Model {
         let session = Session::open(&asked, Source::File(chosen.file), shelf.as_ref())
             .map_err(|error| refused(card, chosen, device, error))?;
         file.still_the_same(card)?;
-        let batch = Batch::new(check::input(&session, card, &chosen.input)?, device, options.batch_max);
+        let batch_max = if card.family.has_batch_axis() { options.batch_max } else { 1 };
+        let batch = Batch::new(check::input(&session, card, &chosen.input)?, device, batch_max);
         let info = ModelInfo {
             name: card.name.clone(),
             digest: file.digest.clone(),

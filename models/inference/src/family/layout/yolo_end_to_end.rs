@@ -42,6 +42,19 @@ impl<'o> YoloEndToEnd<'o> {
         self.candidates(score_min, first_label, |v| centred(v[0], v[1], v[2], v[3]), candidates)
     }
 
+    /// Every box of at least `score_min`; its four numbers are centre x, centre y, width, height as shares of the
+    /// tensor's sides, as Ultralytics' RT-DETR has them.
+    pub(in crate::family) fn shares(
+        &self,
+        (width, height): (f32, f32),
+        score_min: f32,
+        first_label: u32,
+        candidates: &mut Vec<Candidate>,
+    ) -> f32 {
+        let box_px = |v: &[f32]| centred(v[0] * width, v[1] * height, v[2] * width, v[3] * height);
+        self.candidates(score_min, first_label, box_px, candidates)
+    }
+
     fn candidates(
         &self,
         score_min: f32,
