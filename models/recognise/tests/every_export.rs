@@ -161,8 +161,8 @@ fn compare(
     let mut wrong = Vec::new();
     for expected in expected {
         // Random weights give boxes turned inside out, which show nothing.
-        let box_px = numbers(&expected["box_px"]);
-        if matches!(box_px[..], [x, y, w, h] if RectPx { x, y, w, h }.intersection(whole).area() <= 0.0) {
+        let place = numbers(&expected["box_px"]);
+        if matches!(place[..], [x, y, w, h] if RectPx { x, y, w, h }.intersection(whole).area() <= 0.0) {
             continue;
         }
         let same = open
@@ -233,8 +233,8 @@ fn every_export_is_recognised_and_finds_what_its_own_package_found() {
                 scratch.path()
             }
         };
-        let card =
-            Card::parse(&text, &card_folder.join("card.toml")).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let card = Card::parse(&text, &card_folder.join("card.toml"))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         let options = LoadOptions { device: Device::Cpu, ..LoadOptions::default() };
         let mut model = match Model::load(&runtime, &card, &options) {
             Ok(model) => model,

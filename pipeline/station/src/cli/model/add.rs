@@ -81,7 +81,7 @@ impl Add {
             answers.set("name", name).map_err(|error| Stop(Exit::Usage, error.to_string()))?;
         }
         let seen = self.recognise(answers)?;
-        let text = seen.card().map_err(|error| self.unready(&seen, &error))?;
+        let text = seen.card().map_err(|error| unready(&error))?;
         let place = Place::of(self, &seen);
         place.check(self.force).map_err(stop(Exit::Config))?;
         let card = Card::parse(&text, &place.card).map_err(|error| Stop(Exit::Config, error.to_string()))?;
@@ -132,18 +132,18 @@ impl Add {
         }
         Err(Stop(Exit::Bug, format!("{} asks without end", self.file.display())))
     }
+}
 
-    fn unready(&self, seen: &Recognition, error: &Unready) -> Stop {
-        match error {
-            Unready::Obstacles { .. } => Stop(Exit::Model, error.to_string()),
-            Unready::Card(_) => Stop(Exit::Config, error.to_string()),
-            Unready::Questions { questions, .. } => {
-                let likely = questions.iter().all(|question| question.suggestion.is_some());
-                let yes = if likely { "\nor take what is likely: --yes" } else { "" };
-                let says = format!("{error}; add to the command\n{}{yes}", asked(questions));
-                let _ = seen;
-                Stop(Exit::Usage, says)
-            }
+/// What to do when there is no card yet.
+fn unready(error: &Unready) -> Stop {
+    match error {
+        Unready::Obstacles { .. } => Stop(Exit::Model, error.to_string()),
+        Unready::Card(_) => Stop(Exit::Config, error.to_string()),
+        Unready::Questions { questions, .. } => {
+            let likely = questions.iter().all(|question| question.suggestion.is_some());
+            let yes = if likely { "\nor take what is likely: --yes" } else { "" };
+            let says = format!("{error}; add to the command\n{}{yes}", asked(questions));
+            Stop(Exit::Usage, says)
         }
     }
 }
@@ -220,16 +220,16 @@ impl Place {
         if !self.makes_model {
             return Ok(vec![]);
         }
-        let made =
-            |file: &Path| move |error: io::Error| format!("{} cannot be written: {error}", file.display());
-        fs::create_dir_all(&self.folder).map_err(made(&self.folder))?;
+        fs::create_dir_all(&self.folder).map_err(|error| unwritten(&self.folder, &error))?;
         let mut copied = Vec::new();
         let part = with_end(&self.model, "part");
         let result = match &seen.changed {
             Some(changed) => fs::write(&part, &changed.bytes),
             None => fs::copy(&seen.file, &part).map(drop),
         };
-        result.and_then(|()| fs::rename(&part, &self.model)).map_err(made(&self.model))?;
+        result
+            .and_then(|()| fs::rename(&part, &self.model))
+            .map_err(|error| unwritten(&self.model, &error))?;
         copied.push(self.model.clone());
         let beside = seen.file.parent().unwrap_or(Path::new(""));
         for (weights, _) in seen.weights() {
@@ -240,7 +240,7 @@ impl Place {
             let result = to.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::copy(&from, &to));
             if let Err(error) = result {
                 copied.iter().for_each(|file| drop(fs::remove_file(file)));
-                return Err(made(&to)(error));
+                return Err(unwritten(&to, &error));
             }
             copied.push(to);
         }
@@ -252,8 +252,12 @@ impl Place {
         let part = with_end(&self.card, "part");
         fs::write(&part, text)
             .and_then(|()| fs::rename(&part, &self.card))
-            .map_err(|error| format!("{} cannot be written: {error}", self.card.display()))
+            .map_err(|error| unwritten(&self.card, &error))
     }
+}
+
+fn unwritten(file: &Path, error: &io::Error) -> String {
+    format!("{} cannot be written: {error}", file.display())
 }
 
 fn with_end(file: &Path, end: &str) -> PathBuf {
