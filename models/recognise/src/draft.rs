@@ -96,7 +96,7 @@ impl Draft {
             self.questions.push(Question {
                 key: "input.normalisation",
                 means: "the pixel values the model was trained on: unit is 0..1, symmetric -1..1, bytes 0..255, \
-                        imagenet 0..1 less ImageNet's mean over its deviation; a wrong one makes it blind, not silent"
+                        imagenet 0..1 less ImageNet's mean over its deviation; a wrong one gives wrong findings and no error"
                     .to_owned(),
                 choices: NORMALISATIONS.map(|(word, ..)| word.to_owned()).to_vec(),
                 suggestion,

@@ -12,12 +12,14 @@ pub(crate) fn find(sight: &Sight, draft: &mut Draft, classes: Option<usize>) {
         beside(sight, draft, classes);
     }
     let Some(labels) = draft.get("labels").and_then(toml::Value::as_array) else {
-        let of = classes.map_or_else(|| "the classes".to_owned(), |n| format!("the {n} classes"));
+        let names = match classes {
+            None => "names of the classes, in the order of the model's output".to_owned(),
+            Some(1) => "the name of its one class".to_owned(),
+            Some(n) => format!("names of the {n} classes, in the order of the model's output"),
+        };
         draft.ask(Question {
             key: "labels",
-            means: format!(
-                "names of {of}, in the order of the model's output; they are in the training's data config"
-            ),
+            means: format!("{names}; the training's data config has them"),
             choices: vec![],
             suggestion: None,
         });
@@ -26,10 +28,10 @@ pub(crate) fn find(sight: &Sight, draft: &mut Draft, classes: Option<usize>) {
     let given = labels.len();
     if let Some(classes) = classes.filter(|classes| *classes != given) {
         draft.obstacle(format!(
-            "the model tells {classes} class{} apart, but there {} {given} label{}; give one name a class, in the order of its output",
-            if classes == 1 { "" } else { "es" },
+            "the model tells {} apart, but there {} {}; give one name a class, in the order of its output",
+            count(classes, "class", "classes"),
             if given == 1 { "is" } else { "are" },
-            if given == 1 { "" } else { "s" },
+            count(given, "label", "labels"),
         ));
     }
 }
@@ -50,8 +52,9 @@ fn beside(sight: &Sight, draft: &mut Draft, classes: Option<usize>) {
                 return;
             }
             Some(classes) => draft.note(format!(
-                "{file} beside it has {} lines, but the model tells {classes} classes apart; it was not used",
-                labels.len()
+                "{file} beside it has {}, but the model tells {} apart; it was not used",
+                count(labels.len(), "line", "lines"),
+                count(classes, "class", "classes"),
             )),
             None => {}
         }
@@ -62,4 +65,8 @@ fn beside(sight: &Sight, draft: &mut Draft, classes: Option<usize>) {
 fn id2label(config: &Json) -> Option<Vec<String>> {
     let names = config.get("id2label")?.as_object()?;
     (0..names.len()).map(|id| Some(names.get(&id.to_string())?.as_str()?.to_owned())).collect()
+}
+
+fn count(n: usize, one: &str, more: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { more })
 }

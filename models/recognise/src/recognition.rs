@@ -217,8 +217,9 @@ fn foreign_operators(sight: &Sight, draft: &mut Draft) {
     for (operator, count) in sight.onnx.operators() {
         let domain = operator.domain.as_str();
         if !known.contains(&domain) && !in_file.contains(&domain) {
+            let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
             draft.obstacle(format!(
-                "it uses the operator {domain}:{} ({count} times), which ONNX Runtime does not have; export it without",
+                "it uses the operator {domain}:{} ({times}), which ONNX Runtime does not have; export it without",
                 operator.name
             ));
         }

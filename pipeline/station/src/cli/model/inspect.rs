@@ -2,7 +2,7 @@
 
 use super::super::{Exit, fail, print};
 use super::{document, given::Given};
-use plumb_recognise::{Question, Recognition};
+use plumb_recognise::{Exporter, Question, Recognition};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -41,13 +41,12 @@ const VALUE_CHARS_MAX: usize = 48;
 
 /// For people.
 fn table(seen: &Recognition) -> String {
-    let exporter =
-        seen.exporter.map_or("a tool that leaves no mark".to_owned(), |exporter| exporter.to_string());
     let opset = seen.opset.map_or("?".to_owned(), |opset| opset.to_string());
     let mut text = format!(
-        "{}: {}, exported by {exporter}\n{} bytes, written by {}, opset {opset}, IR {}, sha256 {}\n\n",
+        "{}: {}, {}\n{} bytes, written by {}, opset {opset}, IR {}, sha256 {}\n\n",
         seen.file.display(),
         kind(seen),
+        marks(seen),
         seen.bytes,
         if seen.producer.is_empty() { "an unknown program" } else { &seen.producer },
         seen.ir_version,
@@ -88,6 +87,15 @@ fn table(seen: &Recognition) -> String {
 fn kind(seen: &Recognition) -> String {
     let kind = seen.fact("family.kind").and_then(|fact| fact.value.as_str());
     kind.map_or("a model of no family that Plumb reads".to_owned(), |kind| kind.replace('_', " "))
+}
+
+/// Who made it, or how it was told.
+fn marks(seen: &Recognition) -> String {
+    match seen.exporter {
+        None => "by no tool that leaves a mark".to_owned(),
+        Some(Exporter::Plain | Exporter::Ssd) => "told by its shapes".to_owned(),
+        Some(tool) => format!("by the marks of {tool}"),
+    }
 }
 
 /// What is missing, and how it is said.

@@ -21,8 +21,9 @@ impl Examiner {
         Ok(Self { model, preprocessor, seen: 0 })
     }
 
-    /// What the model finds in `picture`, an encoded file's bytes; `file` is for messages.
-    pub(super) fn examine(&mut self, picture: &[u8], file: &Path) -> Result<Findings, String> {
+    /// What the model finds in `picture`, an encoded file's bytes, and the picture's width and height in px; `file` is
+    /// for messages.
+    pub(super) fn examine(&mut self, picture: &[u8], file: &Path) -> Result<(Findings, [f32; 2]), String> {
         let wrong = |says: String| format!("{}: {says}", file.display());
         let picture =
             image::load_from_memory(picture).map_err(|error| wrong(format!("is no picture: {error}")))?;
@@ -40,6 +41,7 @@ impl Examiner {
             Frame { camera: "stored".into(), seq: self.seen, camera_frame_id: None, at: Stamp::now(), image };
         let tensors = self.preprocessor.prepare(&frame).map_err(|error| wrong(error.to_string()))?;
         let tensor = tensors.first().ok_or_else(|| wrong("gave no tensor".to_owned()))?;
-        self.model.examine(tensor).map_err(|error| wrong(error.to_string()))
+        let found = self.model.examine(tensor).map_err(|error| wrong(error.to_string()))?;
+        Ok((found, [width as f32, height as f32]))
     }
 }

@@ -1,7 +1,7 @@
 //! Reference detections: what a model found in stored pictures when it was known to be right, schema
 //! `plumb.reference/1`.
 
-use plumb_inspection::{Finding, Findings};
+use plumb_inspection::{Finding, Findings, RectPx};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;
@@ -113,6 +113,18 @@ impl Picture {
             score: found.scores.first().map(|(_, _, score)| score.get()),
             findings: found.list.iter().map(Seen::of).collect(),
         }
+    }
+
+    /// With boxes cut to a picture of this width and height, as ours are. What is then empty shows nothing: some tools
+    /// let boxes reach out of the picture, or turn them inside out.
+    pub(super) fn within(&self, [w, h]: [f32; 2]) -> Self {
+        let whole = RectPx { x: 0.0, y: 0.0, w, h };
+        let cut = |seen: &Seen| {
+            let Some(box_px) = seen.box_px else { return Some(seen.clone()) };
+            let box_px = RectPx::from(box_px).intersection(whole);
+            (box_px.area() > 0.0).then(|| Seen { box_px: Some(box_px.into()), ..seen.clone() })
+        };
+        Self { findings: self.findings.iter().filter_map(cut).collect(), ..self.clone() }
     }
 }
 

@@ -82,9 +82,9 @@ impl Verify {
                 });
                 continue;
             }
-            let found = examiner.examine(&bytes, &path).map_err(stop(Exit::Model))?;
+            let (found, size_px) = examiner.examine(&bytes, &path).map_err(stop(Exit::Model))?;
             let found = Picture::of(&expected.file, sha256, &found);
-            differences.extend(differs(expected, &found, reference.tolerance));
+            differences.extend(differs(&expected.within(size_px), &found, reference.tolerance));
         }
         if reference.pictures.is_empty() {
             return Err(Stop(Exit::Config, format!("reference {} has no picture in it", file.display())));
@@ -130,7 +130,7 @@ impl Verify {
         for name in names {
             let path = folder.join(&name);
             let (bytes, sha256) = read(&path)?;
-            let found = examiner.examine(&bytes, &path).map_err(stop(Exit::Model))?;
+            let (found, _) = examiner.examine(&bytes, &path).map_err(stop(Exit::Model))?;
             pictures.push(Picture::of(&name, sha256, &found));
         }
         let tolerance = Reference::read(&file).map_or_else(|_| Tolerance::default(), |was| was.tolerance);
