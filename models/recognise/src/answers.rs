@@ -1,10 +1,11 @@
 //! What the person who adds a model knows of it: answers by their place on the card.
 
+use crate::Source;
 use std::collections::BTreeMap;
 
 /// Answers by the key of their question. They go before everything that the file says.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answers(BTreeMap<&'static str, toml::Value>);
+pub struct Answers(BTreeMap<&'static str, (toml::Value, Source)>);
 
 /// What may be answered; family keys that a family does not have are refused by the card itself.
 const KEYS: &[&str] = &[
@@ -60,6 +61,18 @@ impl Answers {
     /// # Errors
     /// When there is no such key.
     pub fn set(&mut self, key: &str, text: &str) -> Result<(), AnswerError> {
+        self.take(key, text, Source::Answer)
+    }
+
+    /// Takes `text` as the likeliest answer to `key`, which the card then calls a guess.
+    ///
+    /// # Errors
+    /// When there is no such key.
+    pub fn suppose(&mut self, key: &str, text: &str, because: &str) -> Result<(), AnswerError> {
+        self.take(key, text, Source::Guess(because.to_owned()))
+    }
+
+    fn take(&mut self, key: &str, text: &str, source: Source) -> Result<(), AnswerError> {
         let known = KEYS.iter().find(|known| **known == key);
         let key = *known.ok_or_else(|| AnswerError { key: key.to_owned() })?;
         let value = match key {
@@ -69,17 +82,17 @@ impl Answers {
             _ if TEXT.contains(&key) || key.starts_with("about.") => toml::Value::String(text.to_owned()),
             _ => read(text),
         };
-        self.0.insert(key, value);
+        self.0.insert(key, (value, source));
         Ok(())
     }
 
     /// Names of the classes, in the order of the model's output.
     pub fn set_labels(&mut self, labels: Vec<String>) {
-        self.0.insert("labels", labels.into());
+        self.0.insert("labels", (labels.into(), Source::Answer));
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &toml::Value)> {
-        self.0.iter().map(|(key, value)| (*key, value))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &toml::Value, &Source)> {
+        self.0.iter().map(|(key, (value, source))| (*key, value, source))
     }
 }
 
@@ -105,7 +118,7 @@ mod tests {
     fn value(key: &str, text: &str) -> toml::Value {
         let mut answers = Answers::default();
         answers.set(key, text).unwrap();
-        answers.0.into_values().next().unwrap()
+        answers.0.into_values().next().unwrap().0
     }
 
     #[test]

@@ -25,18 +25,16 @@ impl Draft {
     /// Begins with what somebody has said, which nothing overrides.
     pub(crate) fn new(answers: &Answers) -> Self {
         let mut draft = Self { facts: vec![], questions: vec![], obstacles: vec![], notes: vec![] };
-        for (key, value) in answers.iter() {
+        for (key, value, source) in answers.iter() {
             match (key, value.as_str()) {
-                ("input.normalisation", word) => {
-                    draft.normalise_as(word.unwrap_or_default(), &Source::Answer)
-                }
+                ("input.normalisation", word) => draft.normalise_as(word.unwrap_or_default(), source),
                 ("input.pad", _) => {}
                 ("input.fit", Some(word)) => {
-                    let pad = answers.iter().find(|(key, _)| *key == "input.pad");
-                    let pad = pad.and_then(|(_, pad)| pad.as_integer()).unwrap_or(114);
-                    draft.fit(word, pad, Source::Answer);
+                    let pad = answers.iter().find(|(key, ..)| *key == "input.pad");
+                    let pad = pad.and_then(|(_, pad, _)| pad.as_integer()).unwrap_or(114);
+                    draft.fit(word, pad, source.clone());
                 }
-                _ => draft.fact(key, value.clone(), Source::Answer),
+                _ => draft.fact(key, value.clone(), source.clone()),
             }
         }
         draft

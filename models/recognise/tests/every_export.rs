@@ -11,6 +11,7 @@ use plumb_inference::{Card, Device, LoadOptions, Model, Runtime};
 use plumb_inspection::{
     Affine, ColourOrder, Element, Finding, Layout, Placement, RectPx, Tensor, TensorSpec, Values,
 };
+use plumb_onnx::{OnnxFile, Prelude};
 use plumb_recognise::{Answers, Exporter, Recognition, Source};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
@@ -293,4 +294,106 @@ fn every_fact_of_every_export_says_where_it_is_from() {
         }
         assert!(seen.exporter.is_some(), "{name} is of no family");
     }
+}
+
+/// With the prelude in front, a model takes the camera's bytes and finds the same.
+#[test]
+fn the_way_from_bytes_runs_in_the_graph_with_the_same_findings() {
+    let runtime = Runtime::load(None).unwrap_or_else(|error| panic!("{error}"));
+    let options = LoadOptions { device: Device::Cpu, ..LoadOptions::default() };
+    let (mut wrong, mut composed) = (Vec::new(), 0);
+    for (name, _) in every_export() {
+        let folder = exports().join("files").join(&name);
+        let (file, reference) = (folder.join("model.onnx"), read_json(&folder.join("reference.json")));
+        let look = |file: &Path, answers: &Answers| {
+            Recognition::of(file, answers).unwrap_or_else(|error| panic!("{name}: {error}"))
+        };
+        let answers = answers(&name, &reference, &look(&file, &Answers::default()));
+        let on_host = look(&file, &answers);
+        let card = Card::parse(&on_host.card().unwrap(), &folder.join("card.toml")).unwrap();
+        let spec = &card.input;
+        let prelude = Prelude {
+            layout: plumb_onnx::Layout::Nchw,
+            reverse_channels: false,
+            scale: spec.scale,
+            mean: spec.mean.clone(),
+            std: spec.std.clone(),
+        };
+        let onnx = OnnxFile::read(&file).unwrap();
+        // One picture without a batch, a second input, weights elsewhere: told by their own tests.
+        if onnx.inputs().len() != 1 || onnx.inputs()[0].sides().len() != 4 || !on_host.external.is_empty() {
+            continue;
+        }
+        let scratch = tempfile::tempdir().unwrap();
+        let after = scratch.path().join("composed.onnx");
+        std::fs::write(
+            &after,
+            prelude.compose(&onnx).unwrap_or_else(|error| panic!("{name}: {error}")).encode(),
+        )
+        .unwrap();
+        let mut answers = answers.clone();
+        answers.set("input.colour", if spec.colour == ColourOrder::Bgr { "bgr" } else { "rgb" }).unwrap();
+        let in_graph = look(&after, &answers);
+        let text =
+            in_graph.card().unwrap_or_else(|error| panic!("{name}: {error}; {:?}", in_graph.questions));
+        let bytes_card = Card::parse(&text, &scratch.path().join("card.toml")).unwrap();
+        assert_eq!(
+            (bytes_card.input.element, bytes_card.input.layout),
+            (Element::U8, Layout::Nhwc),
+            "{name}"
+        );
+        let mut models = [card, bytes_card].map(|card| {
+            Model::load(&runtime, &card, &options).unwrap_or_else(|error| panic!("{name}: {error}"))
+        });
+        let picture = folder.join(reference["pictures"][0]["file"].as_str().unwrap());
+        let [host, graph] = models.each_mut().map(|model| {
+            let spec = model.info().input.clone();
+            model.examine(&tensor(&picture, &spec)).unwrap_or_else(|error| panic!("{name}: {error}"))
+        });
+        let host: Vec<Json> = host.list.iter().map(|found| serde_json::to_value(found).unwrap()).collect();
+        let spec = &models[0].info().input;
+        let whole = RectPx { x: 0.0, y: 0.0, w: spec.width as f32, h: spec.height as f32 };
+        let tolerance = (1.0, if is_half(&on_host) { 0.01 } else { 1e-3 });
+        wrong.extend(compare(&name, &graph.list, &host, whole, tolerance));
+        composed += 1;
+    }
+    println!("{composed} models composed");
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(composed >= 20, "{composed}");
+}
+
+/// Files of the world that came with no card.
+#[test]
+fn files_of_the_world_are_recognised_or_refused_with_their_reason() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let data = std::env::var_os("PLUMB_DATA").map_or(beside, PathBuf::from);
+    if !data.is_dir() {
+        return println!("skipped: no shared data at {}", data.display());
+    }
+    let look = |file: &str, answers: &Answers| {
+        Recognition::of(&data.join("models").join(file), answers).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let said = |pairs: &[(&str, &str)]| {
+        let mut answers = Answers::default();
+        pairs.iter().for_each(|(key, answer)| answers.set(key, answer).unwrap());
+        answers
+    };
+    let digits = said(&[("labels", "0,1,2,3,4,5,6,7,8,9"), ("input.normalisation", "bytes")]);
+    let rows = [
+        ("fastestdet-coco-352.onnx", Exporter::FastestDet, said(&[])),
+        ("ultraface-rfb-320.onnx", Exporter::Ssd, said(&[("labels", "face")])),
+        ("mnist-opset8.onnx", Exporter::Plain, digits),
+    ];
+    let runtime = Runtime::load(None).unwrap_or_else(|error| panic!("{error}"));
+    for (file, exporter, answers) in rows {
+        let seen = look(file, &answers);
+        assert_eq!(seen.exporter, Some(exporter), "{file}");
+        let text = seen.card().unwrap_or_else(|error| panic!("{file}: {error}; {:?}", seen.questions));
+        let card = Card::parse(&text, &data.join("models/card.toml")).unwrap();
+        let options = LoadOptions { device: Device::Cpu, ..LoadOptions::default() };
+        Model::load(&runtime, &card, &options).unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
+    let refused =
+        look("superres-customops-opset18.onnx", &Answers::default()).card().unwrap_err().to_string();
+    assert!(refused.contains("com.microsoft.extensions:DecodeImage"), "{refused}");
 }

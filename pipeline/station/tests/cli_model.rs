@@ -74,7 +74,7 @@ fn inspect_tells_each_fact_and_where_it_is_from() {
     let (code, stdout, stderr) = desk.run(&["model", "inspect", "model.onnx"]);
     assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
     for line in [
-        "model.onnx: detector, by the marks of Ultralytics",
+        "model.onnx is a detector, by the marks of Ultralytics",
         "takes  images: float32 [1, 3, 64, 96]",
         "labels            scratch, dent, stain     metadata \"names\"",
         "family.output     yolo_v8                  shape: output0: float32 [1, 7, 126]",

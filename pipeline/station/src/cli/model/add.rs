@@ -1,7 +1,7 @@
 //! `plumb model add`: the card of an ONNX file, written once the model has run with it.
 
 use super::super::{Exit, fail, print, say};
-use super::{document, given::Given, inspect::asked};
+use super::{document, given::Given, inspect::asked, inspect::kind};
 use plumb_inference::{Card, Device, LoadOptions, Model, Runtime};
 use plumb_recognise::{Answers, Question, Recognition, Unready};
 use serde_json::json;
@@ -53,10 +53,10 @@ impl Add {
                 }
                 let info = model.info();
                 say(&format!(
-                    "ok {}: model {} is {} and ran once on {} in {:.1} ms",
+                    "ok {}: \"{}\" is {} and ran once on {} in {:.1} ms",
                     card.display(),
                     info.name,
-                    told(&seen, "family.kind"),
+                    kind(&seen),
                     info.provider,
                     info.warm_up.as_secs_f64() * 1e3
                 ));
@@ -108,6 +108,7 @@ impl Add {
     /// Looks at the file, and asks until there is nothing to ask or nobody to answer.
     fn recognise(&self, mut answers: Answers) -> Result<Recognition, Stop> {
         let somebody = io::stdin().is_terminal() && io::stderr().is_terminal() && !self.yes;
+        let bug = |error: plumb_recognise::AnswerError| Stop(Exit::Bug, error.to_string());
         // Each round answers one question; a card has no more lines than this.
         for _ in 0..64 {
             let seen = Recognition::of(&self.file, &answers)
@@ -115,20 +116,15 @@ impl Add {
             let Some(question) = seen.questions.first().filter(|_| seen.obstacles.is_empty()) else {
                 return Ok(seen);
             };
-            let likely = |question: &Question| question.suggestion.clone().map(|likely| likely.answer);
-            let answer = match (self.yes, somebody) {
-                (true, _) => {
-                    let known =
-                        seen.questions.iter().find_map(|question| Some((question.key, likely(question)?)));
-                    let Some((key, answer)) = known else { return Ok(seen) };
-                    answers.set(key, &answer).map_err(|error| Stop(Exit::Bug, error.to_string()))?;
-                    continue;
-                }
-                (_, true) => ask(question),
-                _ => return Ok(seen),
-            };
+            if self.yes {
+                let likely = |question: &Question| Some((question.key, question.suggestion.clone()?));
+                let Some((key, likely)) = seen.questions.iter().find_map(likely) else { return Ok(seen) };
+                answers.suppose(key, &likely.answer, &likely.because).map_err(bug)?;
+                continue;
+            }
+            let answer = if somebody { ask(question) } else { None };
             let Some(answer) = answer else { return Ok(seen) };
-            answers.set(question.key, &answer).map_err(|error| Stop(Exit::Bug, error.to_string()))?;
+            answers.set(question.key, &answer).map_err(bug)?;
         }
         Err(Stop(Exit::Bug, format!("{} asks without end", self.file.display())))
     }
@@ -146,10 +142,6 @@ fn unready(error: &Unready) -> Stop {
             Stop(Exit::Usage, says)
         }
     }
-}
-
-fn told<'s>(seen: &'s Recognition, key: &str) -> &'s str {
-    seen.fact(key).and_then(|fact| fact.value.as_str()).unwrap_or("unknown")
 }
 
 /// One question on the terminal; `None` when nobody answers any more.

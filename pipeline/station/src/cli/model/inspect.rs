@@ -43,7 +43,7 @@ const VALUE_CHARS_MAX: usize = 48;
 fn table(seen: &Recognition) -> String {
     let opset = seen.opset.map_or("?".to_owned(), |opset| opset.to_string());
     let mut text = format!(
-        "{}: {}, {}\n{} bytes, written by {}, opset {opset}, IR {}, sha256 {}\n\n",
+        "{} is {}, {}\n{} bytes, written by {}, opset {opset}, IR {}, sha256 {}\n\n",
         seen.file.display(),
         kind(seen),
         marks(seen),
@@ -84,9 +84,16 @@ fn table(seen: &Recognition) -> String {
     text
 }
 
-fn kind(seen: &Recognition) -> String {
-    let kind = seen.fact("family.kind").and_then(|fact| fact.value.as_str());
-    kind.map_or("a model of no family that Plumb reads".to_owned(), |kind| kind.replace('_', " "))
+/// `an instance segmenter`.
+pub(super) fn kind(seen: &Recognition) -> String {
+    match seen.fact("family.kind").and_then(|fact| fact.value.as_str()) {
+        None => "a model of no family that Plumb reads".to_owned(),
+        Some(kind) => {
+            let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+            let model = if kind == "anomaly" || kind == "pose" { " model" } else { "" };
+            format!("{article} {}{model}", kind.replace('_', " "))
+        }
+    }
 }
 
 /// Who made it, or how it was told.
