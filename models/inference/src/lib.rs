@@ -36,6 +36,7 @@ mod pieces;
 mod prototypes;
 mod rotated;
 mod runtime;
+mod served;
 mod session;
 mod variant;
 
@@ -49,6 +50,6 @@ pub use family::{
 };
 pub use model::{Model, ModelInfo, Tried};
 pub use number::{Fraction, NotNegative, NumberError};
-pub use options::{LoadOptions, Normalise, NvidiaOptions, Precision, Transfer};
+pub use options::{LoadOptions, Normalise, NvidiaOptions, Precision, RemoteOptions, Transfer};
 pub use runtime::{Runtime, RuntimeError};
 pub use variant::{ORIGINAL, Variant, WeightsFile};

@@ -1,6 +1,6 @@
 //! Detector: boxes with a class. How they lie in the output differs from one training tool to the next.
 
-use super::layout::{self, Detr, Dets, FastestDet, Lists, Ssd, YoloColumns, YoloEndToEnd, YoloRows};
+use super::layout::{self, Best, Detr, Dets, FastestDet, Lists, Ssd, YoloColumns, YoloEndToEnd, YoloRows};
 use super::{Activation, Family, Look, half, is_false, quarter, three_hundred};
 use crate::error::ModelError;
 use crate::nms::{Candidate, Suppression};
@@ -147,12 +147,12 @@ pub(crate) struct Detector {
     config: DetectorConfig,
     candidates: Vec<Candidate>,
     /// Best class and score a box, for layouts that lie class by class.
-    best: Vec<(f32, u32)>,
+    best: Best,
 }
 
 impl Detector {
     pub(crate) fn new(config: DetectorConfig) -> Self {
-        Self { config, candidates: Vec::new(), best: Vec::new() }
+        Self { config, candidates: Vec::new(), best: Best::default() }
     }
 
     /// Fills the candidates and gives the best score of any box.

@@ -275,6 +275,7 @@ impl Look<'_> {
 pub(crate) mod tests {
     use super::*;
     use plumb_inspection::Affine;
+    use proptest::prelude::*;
 
     /// Runs `test` with a look at a tensor of `width` × `height` px that lies 1:1 in the frame.
     pub(crate) fn look_at<R>(
@@ -322,5 +323,215 @@ pub(crate) mod tests {
         assert_eq!(softmax([3.0, 3.0]), 0.5);
         assert_eq!(Activation::Sigmoid.probability([].into_iter(), 0.0), 0.5);
         assert_eq!(Activation::None.probability([].into_iter(), 0.7), 0.7);
+    }
+
+    pub(crate) fn config(toml: &str) -> FamilyConfig {
+        let table = toml::de::DeTable::parse(toml).unwrap();
+        let value = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
+        FamilyConfig::from_toml(value).unwrap_or_else(|(_, message)| panic!("{toml}: {message}"))
+    }
+
+    /// A `[family]` for two classes and a tensor of 16 × 16 px; its outputs' names and shapes for `k` boxes, and
+    /// which of them hold whole numbers.
+    type Kind = (&'static str, fn(usize) -> Vec<(&'static str, Vec<usize>)>, &'static [&'static str]);
+
+    /// Every kind with every output.
+    const EVERY: [Kind; 21] = [
+        ("kind = 'detector'\noutput = 'yolo_v8'", |k| vec![("o", vec![1, 6, k])], &[]),
+        ("kind = 'detector'\noutput = 'yolo_v5'", |k| vec![("o", vec![1, k, 7])], &[]),
+        ("kind = 'detector'\noutput = 'yolo_end_to_end'", |k| vec![("o", vec![1, k, 6])], &[]),
+        ("kind = 'detector'\noutput = 'ultralytics_rt_detr'", |k| vec![("o", vec![1, k, 6])], &[]),
+        (
+            "kind = 'detector'\noutput = 'detr'\nbackground = 2\nactivation = 'softmax'",
+            |k| vec![("labels", vec![1, k, 3]), ("dets", vec![1, k, 4])],
+            &[],
+        ),
+        (
+            "kind = 'detector'\noutput = 'rt_detr'\niou_max = 0.5",
+            |k| vec![("labels", vec![1, k]), ("boxes", vec![1, k, 4]), ("scores", vec![1, k])],
+            &["labels"],
+        ),
+        (
+            "kind = 'detector'\noutput = 'torchvision'",
+            |k| vec![("boxes", vec![k, 4]), ("labels", vec![k]), ("scores", vec![k])],
+            &["labels"],
+        ),
+        (
+            "kind = 'detector'\noutput = 'mmdeploy'",
+            |k| vec![("dets", vec![1, k, 5]), ("labels", vec![1, k])],
+            &["labels"],
+        ),
+        (
+            "kind = 'detector'\noutput = 'ssd'",
+            |k| vec![("scores", vec![1, k, 3]), ("boxes", vec![1, k, 4])],
+            &[],
+        ),
+        ("kind = 'detector'\noutput = 'fastestdet'", |k| vec![("o", vec![1, 7, k + 1, 2])], &[]),
+        ("kind = 'oriented_detector'\noutput = 'yolo_v8'", |k| vec![("o", vec![1, 7, k])], &[]),
+        ("kind = 'oriented_detector'\noutput = 'yolo_end_to_end'", |k| vec![("o", vec![1, k, 7])], &[]),
+        ("kind = 'pose'\noutput = 'yolo_v8'\nkeypoints = 2", |k| vec![("o", vec![1, 12, k])], &[]),
+        (
+            "kind = 'pose'\noutput = 'yolo_end_to_end'\nkeypoints = 2\nkeypoint_scores = false",
+            |k| vec![("o", vec![1, k, 10])],
+            &[],
+        ),
+        (
+            "kind = 'instance_segmenter'\noutput = 'yolo_v8'",
+            |k| vec![("o", vec![1, 8, k]), ("p", vec![1, 2, 4, 4])],
+            &[],
+        ),
+        (
+            "kind = 'instance_segmenter'\noutput = 'yolo_v5'",
+            |k| vec![("o", vec![1, k, 9]), ("p", vec![1, 2, 4, 4])],
+            &[],
+        ),
+        (
+            "kind = 'instance_segmenter'\noutput = 'yolo_end_to_end'",
+            |k| vec![("o", vec![1, k, 8]), ("p", vec![1, 2, 4, 4])],
+            &[],
+        ),
+        (
+            "kind = 'instance_segmenter'\noutput = 'detr'",
+            |k| vec![("dets", vec![1, k, 4]), ("labels", vec![1, k, 2]), ("masks", vec![1, k, 4, 4])],
+            &[],
+        ),
+        (
+            "kind = 'instance_segmenter'\noutput = 'torchvision'",
+            |k| {
+                vec![
+                    ("boxes", vec![k, 4]),
+                    ("labels", vec![k]),
+                    ("scores", vec![k]),
+                    ("masks", vec![k, 1, 16, 16]),
+                ]
+            },
+            &["labels"],
+        ),
+        (
+            "kind = 'instance_segmenter'\noutput = 'mmdeploy'",
+            |k| vec![("dets", vec![1, k, 5]), ("labels", vec![1, k]), ("masks", vec![1, k, 5, 5])],
+            &["labels"],
+        ),
+        ("kind = 'segmenter'\nbackground = 0", |k| vec![("o", vec![1, 2, k + 1, 3])], &[]),
+    ];
+
+    fn outputs<'a>((_, shapes, whole): &Kind, k: usize, mut number: impl FnMut() -> f32) -> Vec<Output<'a>> {
+        let output = |(name, shape): (&'static str, Vec<usize>)| {
+            let whole = whole.contains(&name);
+            let len = shape.iter().product();
+            let values: Vec<f32> = (0..len)
+                .map(|_| if whole { number().abs() % 3.0 } else { number() })
+                .map(|v| if whole { v.floor() } else { v })
+                .collect();
+            Output { name, shape, values: values.into(), whole }
+        };
+        shapes(k).into_iter().map(output).collect()
+    }
+
+    #[test]
+    fn every_kind_takes_no_boxes_at_all_for_nothing_seen() {
+        for kind in &EVERY {
+            look_at(&["a", "b"], 16, 16, |look| {
+                let mut family = config(kind.0).reader();
+                let outputs = outputs(kind, 0, || 0.0);
+                family.check(&outputs, look).unwrap_or_else(|error| panic!("{}: {error}", kind.0));
+                let found = family.read(&outputs, look).unwrap_or_else(|error| panic!("{}: {error}", kind.0));
+                assert!(found.list.is_empty() || kind.0.contains("segmenter"), "{}: {found:?}", kind.0);
+            });
+        }
+    }
+
+    #[test]
+    fn every_kind_refuses_other_shapes_with_a_sentence_and_never_reads_them() {
+        for kind in &EVERY {
+            look_at(&["a", "b"], 16, 16, |look| {
+                let mut family = config(kind.0).reader();
+                let shapes: [&[usize]; 6] = [&[], &[1], &[1, 2, 3, 4, 5], &[0], &[1, 0, 0], &[3, 1, 1, 1]];
+                for shape in shapes {
+                    let values = vec![0.5; shape.iter().product()];
+                    let outputs =
+                        [Output { name: "x", shape: shape.to_vec(), values: values.into(), whole: false }];
+                    let says = family.check(&outputs, look).unwrap_err().to_string();
+                    assert!(says.contains("m.toml") && says.contains("[family]"), "{}: {says}", kind.0);
+                    assert!(family.read(&outputs, look).is_err(), "{} reads {shape:?}", kind.0);
+                }
+                assert!(family.check(&[], look).is_err() && family.read(&[], look).is_err(), "{}", kind.0);
+            });
+        }
+    }
+
+    #[test]
+    fn every_kind_reads_ten_thousand_candidates_and_gives_no_more_than_asked_for() {
+        for kind in EVERY.iter().filter(|kind| !kind.0.contains("'segmenter'")) {
+            look_at(&["a", "b"], 16, 16, |look| {
+                let mut family = config(kind.0).reader();
+                let mut state = 1_u32;
+                let outputs = outputs(kind, 10_000, || {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (state >> 8) as f32 / (1 << 24) as f32
+                });
+                match family.read(&outputs, look) {
+                    Ok(found) => assert!(found.list.len() <= 300, "{}: {}", kind.0, found.list.len()),
+                    Err(ModelError::UnknownClass { .. }) => {}
+                    Err(error) => panic!("{}: {error}", kind.0),
+                }
+            });
+        }
+    }
+
+    /// Numbers as models give them, and as no model should.
+    fn any_number() -> impl Strategy<Value = f32> {
+        prop_oneof![
+            6 => -1.0..2.0f32,
+            4 => -5.0..20.0f32,
+            1 => prop::sample::select(&[0.0, -0.0, 1e-40, 1e30, -1e30, f32::MAX, f32::MIN, 16.0, 0.5][..]),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn whatever_finite_numbers_a_model_gives_its_findings_are_numbers_in_the_region(
+            kind in prop::sample::select(&EVERY[..]),
+            k in 0usize..6,
+            numbers in prop::collection::vec(any_number(), 64),
+            content in (0.0..8.0f32, 0.0..8.0f32, 0.0..8.0f32, 0.0..8.0f32),
+        ) {
+            look_at(&["a", "b"], 16, 16, |look| -> Result<(), TestCaseError> {
+                let placement = Placement {
+                    frame_from_tensor: Affine::scale_then_move(3.0, 2.0, 100.0, 50.0),
+                    content_px: RectPx::from([content.0, content.1, content.2, content.3]),
+                };
+                let look = Look { placement: &placement, ..*look };
+                let mut numbers = numbers.iter().copied().cycle();
+                let outputs = outputs(&kind, k, || numbers.next().unwrap());
+                let mut family = config(kind.0).reader();
+                let found = match family.read(&outputs, &look) {
+                    Ok(found) => found,
+                    Err(ModelError::UnknownClass { .. } | ModelError::NotANumber { .. }) => return Ok(()),
+                    Err(error) => return Err(TestCaseError::fail(error.to_string())),
+                };
+                let region = placement.rect(placement.content_px);
+                let within = |x: f32, y: f32| {
+                    x >= region.x - 0.01
+                        && x <= region.right() + 0.01
+                        && y >= region.y - 0.01
+                        && y <= region.bottom() + 0.01
+                };
+                for finding in &found.list {
+                    let b = finding.box_px;
+                    prop_assert!(within(b.x, b.y) && within(b.right(), b.bottom()), "{:?} in {:?}", b, region);
+                    prop_assert!(finding.area_px.is_finite(), "{:?}", finding);
+                    for p in finding.polygon_px.iter().flatten() {
+                        prop_assert!(p.x.is_finite() && p.y.is_finite(), "{:?}", finding);
+                        prop_assert!(kind.0.contains("oriented") || within(p.x, p.y), "{:?}", finding);
+                    }
+                    for p in finding.keypoints_px.iter().flatten() {
+                        prop_assert!(within(p.x, p.y) && p.score.is_finite(), "{:?}", finding);
+                    }
+                }
+                Ok(())
+            })?;
+        }
     }
 }

@@ -38,8 +38,9 @@ pub struct SegmenterConfig {
 pub(crate) struct Segmenter {
     config: SegmenterConfig,
     map: ClassMap,
-    /// Best score and class of each pixel of a row.
-    best: Vec<(f32, u16)>,
+    /// Best score and class of each pixel of a row; apart, so that several are compared at a time.
+    best: Vec<f32>,
+    best_class: Vec<u16>,
     /// What they make of it.
     pixels: Vec<Pixel>,
 }
@@ -52,7 +53,13 @@ enum Shape {
 
 impl Segmenter {
     pub(crate) fn new(config: SegmenterConfig) -> Self {
-        Self { config, map: ClassMap::default(), best: Vec::new(), pixels: Vec::new() }
+        Self {
+            config,
+            map: ClassMap::default(),
+            best: Vec::new(),
+            best_class: Vec::new(),
+            pixels: Vec::new(),
+        }
     }
 
     fn shape<'o>(
@@ -100,16 +107,24 @@ impl Segmenter {
             // Class by class along the row, as it lies in memory.
             let span = row * width + columns.start..row * width + columns.end;
             self.best.clear();
-            self.best.extend(values[span.clone()].iter().map(|score| (*score, 0)));
+            self.best.extend_from_slice(&values[span.clone()]);
+            self.best_class.clear();
+            self.best_class.resize(span.len(), 0);
             for (class, of_class) in (0..).zip(values.chunks_exact(plane)).skip(1) {
-                for (best, score) in self.best.iter_mut().zip(&of_class[span.clone()]) {
-                    if *score > best.0 {
-                        *best = (*score, class);
-                    }
+                let bests = self.best.iter_mut().zip(&mut self.best_class);
+                for ((best, best_class), score) in bests.zip(&of_class[span.clone()]) {
+                    let better = *score > *best;
+                    *best = if better { *score } else { *best };
+                    *best_class = if better { class } else { *best_class };
                 }
             }
+            // Most rows of a good part.
+            if background.is_some_and(|background| self.best_class.iter().all(|class| *class == background)) {
+                continue;
+            }
             self.pixels.clear();
-            for (pixel, (best, class)) in span.zip(self.best.iter().copied()) {
+            let bests = self.best.iter().copied().zip(self.best_class.iter().copied());
+            for (pixel, (best, class)) in span.zip(bests) {
                 // Most of a good part is background, and exp is what costs: it is left out there.
                 if Some(class) == background {
                     self.pixels.push(None);

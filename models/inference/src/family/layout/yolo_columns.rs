@@ -4,6 +4,14 @@ use super::centred;
 use crate::nms::Candidate;
 use crate::output::Output;
 
+/// The best class of every box and its score, kept from picture to picture. Apart, so that a row of scores is compared
+/// with them several numbers at a time.
+#[derive(Debug, Default)]
+pub(in crate::family) struct Best {
+    scores: Vec<f32>,
+    classes: Vec<u32>,
+}
+
 /// Rows: centre x, centre y, width, height in tensor px; a probability for each class; what else a task knows of a
 /// box (mask coefficients, keypoints, an angle).
 #[derive(Clone, Copy, Debug)]
@@ -27,21 +35,25 @@ impl<'o> YoloColumns<'o> {
     pub(in crate::family) fn candidates(
         &self,
         score_min: f32,
-        best: &mut Vec<(f32, u32)>,
+        best: &mut Best,
         candidates: &mut Vec<Candidate>,
     ) -> f32 {
-        best.clear();
-        best.resize(self.boxes, (0.0, 0));
+        best.scores.clear();
+        best.scores.resize(self.boxes, 0.0);
+        best.classes.clear();
+        best.classes.resize(self.boxes, 0);
         for class in 0..self.classes {
-            for (best, score) in best.iter_mut().zip(self.row(4 + class)) {
-                if *score > best.0 {
-                    *best = (*score, class as u32);
-                }
+            let bests = best.scores.iter_mut().zip(&mut best.classes);
+            for ((best, best_class), score) in bests.zip(self.row(4 + class)) {
+                // Written either way: a loop without branches is one of vector instructions.
+                let better = *score > *best;
+                *best = if better { *score } else { *best };
+                *best_class = if better { class as u32 } else { *best_class };
             }
         }
         let (cx, cy, w, h) = (self.row(0), self.row(1), self.row(2), self.row(3));
         let mut raw = 0.0_f32;
-        for (i, (score, class)) in best.iter().copied().enumerate() {
+        for (i, (score, class)) in best.scores.iter().copied().zip(best.classes.iter().copied()).enumerate() {
             raw = raw.max(score);
             if score >= score_min {
                 let box_px = centred(cx[i], cy[i], w[i], h[i]);
