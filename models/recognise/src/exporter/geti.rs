@@ -133,8 +133,14 @@ fn segmenter(sight: &Sight, draft: &mut Draft) {
             Source::Guess("such models mostly give logits".to_owned()),
         ),
     }
-    if let [threshold, ..] = numbers(sight, "soft_threshold")[..] {
-        draft.number("family.score_min", threshold.clamp(0.0, 1.0), source("soft_threshold"));
+    // Without a blur, Model API heeds no threshold.
+    let blurs = numbers(sight, "blur_strength").first().is_some_and(|blur| *blur > 0.0);
+    match numbers(sight, "soft_threshold")[..] {
+        [threshold, ..] if blurs => {
+            draft.number("family.score_min", threshold.clamp(0.0, 1.0), source("soft_threshold"));
+            draft.note("Model API blurs scores before it takes the best class, Plumb does not; outlines may differ a little");
+        }
+        _ => draft.number("family.score_min", 0.0, source("blur_strength is -1, so no threshold")),
     }
     // Model API draws no outline of channel 0; its labels may or may not name it.
     draft.fact("family.background", 0, Source::Custom("Model API takes channel 0 for nothing".to_owned()));
