@@ -76,9 +76,7 @@ impl Answers {
         let known = KEYS.iter().find(|known| **known == key);
         let key = *known.ok_or_else(|| AnswerError { key: key.to_owned() })?;
         let value = match key {
-            "labels" => {
-                return Ok(self.set_labels(text.split(',').map(str::trim).map(str::to_owned).collect()));
-            }
+            "labels" => text.split(',').map(str::trim).collect::<Vec<_>>().into(),
             _ if TEXT.contains(&key) || key.starts_with("about.") => toml::Value::String(text.to_owned()),
             _ => read(text),
         };

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 /// A card of nothing but known facts.
 pub(crate) fn text(seen: &Recognition) -> String {
-    let mut text = format!(
+    let mut text = String::from(
         "# Written by `plumb model add`: a card says what its model is, what goes in and how what comes out is read.\n\
-         # Behind each line stands where it is from. A guess is worth a look; `plumb model verify` finds out.\n"
+         # Behind each line stands where it is from. A guess is worth a look; `plumb model verify` finds out.\n",
     );
     let stem = seen.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name =
