@@ -31,7 +31,7 @@ struct Row {
 
 /// The first that fits is taken.
 #[rustfmt::skip]
-const CARDS: [Row; 40] = [
+const CARDS: [Row; 41] = [
     // Ultralytics
     row("26-detect", DEFECTS, "kind = 'detector'\noutput = 'yolo_end_to_end'", ""),
     row("detect-nms", DEFECTS, "kind = 'detector'\noutput = 'yolo_end_to_end'", ""),
@@ -48,6 +48,7 @@ const CARDS: [Row; 40] = [
     row("v11-obb", DEFECTS, "kind = 'oriented_detector'\noutput = 'yolo_v8'\niou_max = 0.45", ""),
     row("v8-classify", QUALITY, "kind = 'classifier'\nactivation = 'none'", ""),
     row("26-classify", QUALITY, "kind = 'classifier'\nactivation = 'none'", ""),
+    row("26-semantic", MAP, "kind = 'segmenter'\nbackground = 0", ""),
     row("detect-raw", DEFECTS, "kind = 'detector'\noutput = 'yolo_v8'\niou_max = 0.45", ""),
     row("detect-dynamic", DEFECTS, "kind = 'detector'\noutput = 'yolo_v8'\niou_max = 0.45", ""),
     row("yolov5-detect", DEFECTS, "kind = 'detector'\noutput = 'yolo_v5'\niou_max = 0.45", ""),
