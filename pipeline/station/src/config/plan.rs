@@ -401,9 +401,35 @@ impl Reader<'_> {
                     }
                 },
             };
+            self.check_model_name(document, &index, card, &models);
             models.push((section.name.as_str().to_owned(), card));
         }
         models
+    }
+
+    /// Records and metrics know a model by the name on its card: two of one name could not be told apart.
+    fn check_model_name(
+        &mut self,
+        document: &Document,
+        index: &str,
+        card: Option<usize>,
+        earlier: &[(String, Option<usize>)],
+    ) {
+        let Some(card) = card else { return };
+        let twin = earlier
+            .iter()
+            .filter_map(|(_, earlier)| *earlier)
+            .find(|earlier| *earlier != card && self.cards[*earlier].name == self.cards[card].name);
+        if let Some(twin) = twin {
+            let says = format!(
+                "the card {} calls its model \"{}\", and so does {}",
+                self.card_files[card].display(),
+                self.cards[card].name,
+                self.card_files[twin].display()
+            );
+            let hint = "give one of them another `name` on its card: records tell models apart by it";
+            self.problems.push(document.problem(&["model", index, "card"], says).hint(hint));
+        }
     }
 
     fn regions(
