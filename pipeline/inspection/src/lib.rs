@@ -21,4 +21,4 @@ pub use lens::{FlatField, Lens, MmPerPx};
 pub use name::{CameraId, ClassName, ModelName, RecipeName, RegionName};
 pub use part::{Cause, PartId, Trigger, TriggerSource};
 pub use tensor::{ColourOrder, Element, Fit, Layout, Tensor, TensorPool, TensorSpec, Values};
-pub use trip::{Lap, Laps, RecipeNumber, Trip};
+pub use trip::{Edition, Lap, Laps, RecipeNumber, Trip};

@@ -2,12 +2,27 @@
 
 use crate::{CameraId, PartId};
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 /// The number by which the PLC asks for a recipe (words 6 and 18 of the register block).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RecipeNumber(pub u16);
+
+/// One loading of one recipe. The same recipe loaded again, with a rule or a model changed, is another edition; numbers
+/// are never used twice while the station runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Edition(pub u32);
+
+impl fmt::Display for Edition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
 
 /// One view of one part on its way, carrying `T`. A stage takes it by value and hands on the next.
 #[derive(Debug)]
@@ -16,8 +31,8 @@ pub struct Trip<T> {
     pub part: PartId,
     /// Which view.
     pub camera: CameraId,
-    /// Stamped at capture, so that no part is cut by one recipe and judged by another.
-    pub recipe: RecipeNumber,
+    /// Stamped at capture, so that no part is cut by one edition and judged by another.
+    pub edition: Edition,
     /// When the part must have been answered.
     pub deadline: Instant,
     /// Time spent in each stage so far.
@@ -29,14 +44,14 @@ pub struct Trip<T> {
 impl<T> Trip<T> {
     /// The same trip carrying what a stage made of its cargo.
     pub fn carrying<U>(self, cargo: U) -> Trip<U> {
-        let Self { part, camera, recipe, deadline, laps, cargo: _ } = self;
-        Trip { part, camera, recipe, deadline, laps, cargo }
+        let Self { part, camera, edition, deadline, laps, cargo: _ } = self;
+        Trip { part, camera, edition, deadline, laps, cargo }
     }
 
     /// Takes the cargo out, leaving the trip to carry the next.
     pub fn unload(self) -> (T, Trip<()>) {
-        let Self { part, camera, recipe, deadline, laps, cargo } = self;
-        (cargo, Trip { part, camera, recipe, deadline, laps, cargo: () })
+        let Self { part, camera, edition, deadline, laps, cargo } = self;
+        (cargo, Trip { part, camera, edition, deadline, laps, cargo: () })
     }
 }
 

@@ -6,12 +6,12 @@
 
 use crate::{
     config::{self, Plan},
-    hot_path::Examiner,
+    loading::{Loader, Pace},
     station::{StartError, Station, Wiring},
 };
 use plumb_capture::{LineCamera, LineExposure};
 use plumb_inference::Runtime;
-use plumb_inspection::PartId;
+use plumb_inspection::{Edition, PartId};
 use plumb_ledger::{Reader, Record, RecordVerdict};
 use plumb_line::{Line, LineConfig, LineError, Product};
 use plumb_plc::{
@@ -381,9 +381,10 @@ const IN_VIEW_MM: f64 = 14.0;
 fn sustained(plan: &Plan) -> Result<f64, StartError> {
     let error = |error: &dyn std::fmt::Display| StartError::Model(error.to_string());
     let runtime = Runtime::load(plan.infer.library.as_deref()).map_err(|e| error(&e))?;
-    let mut examiner = Examiner::load(plan, &runtime).map_err(|e| error(&e))?;
-    let medians = examiner.warm_up(9).map_err(|e| error(&e))?;
-    let models: f64 = medians.iter().map(Duration::as_secs_f64).sum();
+    let mut loader = Loader::new(runtime, plan.infer.clone());
+    let recipe = plan.recipes[&plan.first_recipe].clone();
+    let loaded = loader.load(Edition(0), recipe, Pace::Alone, &|_| ()).map_err(|e| error(&e))?;
+    let models = loaded.recipe.models_take.as_secs_f64();
     Ok((60.0 / (2.0 * models + 0.010)).clamp(60.0, MOST_PER_MINUTE).round())
 }
 

@@ -1,13 +1,21 @@
 //! The station: config, wiring, threads, metrics, shutdown. The binary `plumb` is a door to [`cli::main`].
 
 pub mod background;
+pub mod changeover;
 pub mod cli;
 pub mod config;
+mod crew;
+mod cutters;
 pub mod demo;
+pub mod devices;
+pub mod edition;
 pub mod hot_path;
+pub mod lifecycle;
+pub mod loading;
 pub mod memory;
 pub mod metrics;
 pub mod replay;
+pub mod shadow;
 pub mod state;
 pub mod station;
 pub mod threads;

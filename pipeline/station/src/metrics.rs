@@ -4,14 +4,18 @@
 //! id, path, user or error text. Every label set that can be known exists from the start at 0, because `increase()`
 //! misses the first event of a series that appears with it.
 
-use crate::state::State;
+use crate::{changeover::Stage, edition::LoadedRecipe, state::State};
 use plumb_inspection::{CameraId, Cause, Lap, TriggerSource};
 use plumb_plc::LinkFaultKind;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// Where a frame can be lost, for `plumb_frames_dropped_total{reason}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,32 @@ impl Dropped {
             Self::Overrun => "overrun",
             Self::Stale => "stale",
             Self::Corrupt => "corrupt",
+        }
+    }
+}
+
+/// What a shadow model made of a part, for `plumb_shadow_parts_total{result}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShadowResult {
+    /// The same verdict as the machine's.
+    Agree,
+    /// Another one.
+    Disagree,
+    /// It did not look, or there was nothing to compare with.
+    Skipped,
+    /// It gave no usable answer.
+    Failed,
+}
+
+impl ShadowResult {
+    const ALL: [Self; 4] = [Self::Agree, Self::Disagree, Self::Skipped, Self::Failed];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Agree => "agree",
+            Self::Disagree => "disagree",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
         }
     }
 }
@@ -79,6 +109,10 @@ pub struct Metrics {
     heartbeat: GaugeVec,
     state: IntGaugeVec,
     model_info: IntGaugeVec,
+    /// The label sets of `model_info` that exist.
+    models: Mutex<BTreeSet<[String; 4]>>,
+    changeovers: IntCounterVec,
+    shadow_parts: IntCounterVec,
     /// 1 while the PLC's heartbeat is seen to move.
     pub plc_up: IntGaugeVec,
     /// One exchange with the PLC.
@@ -90,8 +124,6 @@ pub struct Metrics {
 
 /// The closed lists that labels are taken from.
 pub struct Labels<'a> {
-    /// Recipe names with their rules' names.
-    pub recipes: Vec<(&'a str, Vec<&'a str>)>,
     /// Camera ids.
     pub cameras: Vec<&'a CameraId>,
     /// Queue names with capacities.
@@ -210,6 +242,19 @@ impl Metrics {
                 "What runs and on what; always 1.",
                 &["recipe", "model", "digest12", "provider"],
             )?,
+            models: Mutex::default(),
+            changeovers: counters(
+                r,
+                "plumb_changeovers_total",
+                "Changes of recipe or model that were asked for, by how they ended.",
+                &["result"],
+            )?,
+            shadow_parts: counters(
+                r,
+                "plumb_shadow_parts_total",
+                "Parts that a shadow model was to see, by what it made of them.",
+                &["recipe", "model", "result"],
+            )?,
             plc_up: gauges(
                 r,
                 "plumb_plc_link_up",
@@ -262,14 +307,8 @@ impl Metrics {
         for cause in Cause::ALL {
             self.missed.with_label_values(&[cause.as_str()]);
         }
-        for (recipe, rules) in &labels.recipes {
-            for verdict in VERDICTS {
-                self.parts.with_label_values(&[recipe, "production", verdict]);
-            }
-            for rule in rules {
-                self.rejects.with_label_values(&[recipe, rule]);
-            }
-            self.decision_latency.with_label_values(&[recipe]);
+        for stage in Stage::ENDS {
+            self.changeovers.with_label_values(&[stage.as_str()]);
         }
         for lap in Lap::ALL {
             self.stage_duration.with_label_values(&[lap.as_str()]);
@@ -386,10 +425,47 @@ impl Metrics {
         }
     }
 
-    /// `model` of `recipe` is loaded.
-    pub fn model(&self, recipe: &str, model: &str, digest: &str, provider: &str) {
-        let digest12 = digest.get(..12).unwrap_or(digest);
-        self.model_info.with_label_values(&[recipe, model, digest12, provider]).set(1);
+    /// A recipe was loaded: what will be counted of it exists from now on.
+    pub fn recipe(&self, recipe: &LoadedRecipe) {
+        let name = recipe.plan.name.as_str();
+        for verdict in VERDICTS {
+            self.parts.with_label_values(&[name, "production", verdict]);
+        }
+        for rule in recipe.plan.judge.rules() {
+            self.rejects.with_label_values(&[name, rule.name().as_str()]);
+        }
+        self.decision_latency.with_label_values(&[name]);
+        for shadow in &recipe.shadows {
+            for result in ShadowResult::ALL {
+                let model = recipe.shadow_name(shadow);
+                self.shadow_parts.with_label_values(&[name, model, result.as_str()]);
+            }
+        }
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        for labels in model_labels(recipe) {
+            self.model_info.with_label_values(&labels.each_ref().map(String::as_str)).set(1);
+            models.insert(labels);
+        }
+    }
+
+    /// `recipes` are all that are loaded: what is said of other models is so no longer.
+    pub fn only_these_models(&self, recipes: &[Arc<LoadedRecipe>]) {
+        let loaded: BTreeSet<_> = recipes.iter().flat_map(|recipe| model_labels(recipe)).collect();
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        for labels in models.difference(&loaded) {
+            let _ = self.model_info.remove_label_values(&labels.each_ref().map(String::as_str)); // it is there
+        }
+        *models = loaded;
+    }
+
+    /// A changeover came to an end.
+    pub fn changed_over(&self, end: Stage) {
+        self.changeovers.with_label_values(&[end.as_str()]).inc();
+    }
+
+    /// A shadow was to see a part.
+    pub fn shadow(&self, recipe: &str, model: &str, result: ShadowResult) {
+        self.shadow_parts.with_label_values(&[recipe, model, result.as_str()]).inc();
     }
 
     /// Something went wrong with the PLC; `kind` is one of the closed list that exists from the start.
@@ -415,6 +491,15 @@ impl Metrics {
         }
         text
     }
+}
+
+/// Recipe, model, first digits of its digest, provider.
+fn model_labels(recipe: &LoadedRecipe) -> impl Iterator<Item = [String; 4]> {
+    recipe.judging().map(|model| {
+        let info = &model.info;
+        let digest12 = info.digest.get(..12).unwrap_or(&info.digest);
+        [recipe.plan.name.as_str(), info.name.as_str(), digest12, &info.provider].map(str::to_owned)
+    })
 }
 
 fn seconds_now() -> f64 {

@@ -1,5 +1,6 @@
 //! The five states of a station, one spelling everywhere, and the facts they follow from.
 
+use crate::edition::ModelId;
 use plumb_inspection::CameraId;
 use serde::Serialize;
 use std::{
@@ -52,6 +53,9 @@ struct Facts {
     cameras: BTreeMap<CameraId, Option<String>>,
     plc: Option<String>,
     ledger: Option<String>,
+    withheld: Option<String>,
+    stand_ins: Vec<String>,
+    models: BTreeMap<(ModelId, usize), String>,
     trend: Option<String>,
 }
 
@@ -114,6 +118,25 @@ impl Health {
         self.facts().ledger = down;
     }
 
+    /// The recipe in use may judge (`None`) or not yet, with the reason.
+    pub fn withheld(&self, says: Option<String>) {
+        self.facts().withheld = says;
+    }
+
+    /// Models of the recipe in use that do not run where they were meant to, each with the reason.
+    pub fn stands_in(&self, reasons: Vec<String>) {
+        self.facts().stand_ins = reasons;
+    }
+
+    /// A model on one of its device's threads answers (`None`) or does not, with the reason.
+    pub fn model(&self, place: (ModelId, usize), down: Option<String>) {
+        let mut facts = self.facts();
+        match down {
+            Some(says) => drop(facts.models.insert(place, says)),
+            None => drop(facts.models.remove(&place)),
+        }
+    }
+
     /// The last answers are as they should be (`None`), or the line had better stop, and why.
     ///
     /// The station judges as well as ever, so this explains the state without changing it.
@@ -128,12 +151,16 @@ impl Health {
         reasons.extend(facts.awaited.iter().map(|id| format!("camera {id} has not given a picture yet")));
         reasons.extend(facts.cameras.values().flatten().cloned());
         reasons.extend(facts.plc.iter().chain(&facts.ledger).cloned());
+        reasons.extend(facts.models.values().chain(&facts.stand_ins).cloned());
         let state = if facts.stopping {
             State::Stopped
         } else if facts.fault.is_some() {
             State::Fault
         } else if !facts.warm {
             reasons.push("the models are not loaded and warm yet".to_owned());
+            State::NotReleased
+        } else if let Some(says) = &facts.withheld {
+            reasons.insert(0, says.clone());
             State::NotReleased
         } else if reasons.is_empty() {
             State::Running
@@ -152,6 +179,19 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_that_is_opened_again_and_one_on_another_device_degrade_as_long_as_it_is_so() {
+        let health = Health::default();
+        health.warm();
+        health.stands_in(vec!["model \"dents\" runs on the processor".into()]);
+        health.model((ModelId(1), 1), Some("no memory left".into()));
+        let reasons = ["no memory left", "model \"dents\" runs on the processor"].map(str::to_owned);
+        assert_eq!(health.condition(), Condition { state: State::Degraded, reasons: reasons.into() });
+        health.model((ModelId(1), 1), None);
+        health.stands_in(vec![]);
+        assert!(health.condition().is_ready());
+    }
 
     #[test]
     fn a_station_is_not_released_until_its_models_are_warm() {

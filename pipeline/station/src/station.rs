@@ -5,28 +5,32 @@
 
 use crate::{
     background::{Background, LedgerKeeper, Tap, Watchman},
-    config::{CameraPlan, Plan, TriggerSection},
-    hot_path::{
-        self, Desk, Examined, Examiner, Lead, Place, Prepared, Preparer, Pulse, Told, VerdictStage, Wanted,
-    },
+    changeover::Changeover,
+    config::{CameraPlan, Plan, Preload, TriggerSection},
+    crew::Crew,
+    cutters::Cutters,
+    devices::{Devices, Mender, Wires},
+    edition::{Editions, LoadedRecipe},
+    hot_path::{self, Desk, Examined, Lead, Place, Pulse, Told, VerdictStage, VerdictWires},
+    lifecycle::Lifecycle,
+    loading::{Loaded, Loader, Pace},
     metrics::{Labels, Metrics},
+    shadow::ShadowSeat,
     state::{Condition, Health},
     threads,
 };
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::bounded;
 use plumb_capture::{Camera, LineCamera, SourceConfig, trigger::PhotoEye};
-use plumb_inference::{ModelInfo, Runtime};
-use plumb_inspection::{CameraId, Cause, Frame, PartId, TriggerSource, Trip};
-use plumb_ledger::Ledger;
+use plumb_inference::Runtime;
+use plumb_inspection::{CameraId, Frame, PartId, TriggerSource, Trip};
+use plumb_ledger::{Ledger, ModelError};
 use plumb_plc::{PlcConfig, PlcEvent, PlcLink};
-use plumb_preprocess::Preprocessor;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::JoinHandle,
-    time::Duration,
 };
 use tokio::sync::mpsc;
 
@@ -71,7 +75,9 @@ pub struct Station {
     plan: Arc<Plan>,
     desk: Arc<Desk>,
     health: Arc<Health>,
-    models: Vec<ModelInfo>,
+    editions: Arc<Editions>,
+    changeover: Changeover,
+    crew: JoinHandle<Crew>,
     stages: Vec<JoinHandle<()>>,
     ledger: Arc<Ledger>,
     background: Background,
@@ -88,17 +94,20 @@ impl Station {
         let health = Arc::new(Health::default());
         let metrics = Arc::new(Metrics::new(&labels(&plan)).map_err(StartError::device)?);
         let runtime = Runtime::load(plan.infer.library.as_deref()).map_err(StartError::model)?;
-        let mut examiner = Examiner::load(&plan, &runtime).map_err(StartError::model)?;
-        let models = examiner.infos();
-        warm_up(&plan, &mut examiner, &models, &metrics)?;
+        let editions = Arc::new(Editions::default());
+        let mut loader = Loader::new(runtime, plan.infer.clone());
+        let (loaded, first) = load_first(&plan, &mut loader, &editions)?;
+        metrics.deadline.set(first.plan.deadline.as_secs_f64());
+        health.stands_in(first.degraded());
         health.warm();
 
         let ledger =
             Arc::new(Ledger::open(&plan.station.data, plan.ledger.clone()).map_err(StartError::device)?);
+        let lifecycle = Lifecycle::new(ledger.models(), plan.infer.require_approval);
+        ask_leave(&lifecycle, &loaded, &first, &health)?;
         let (begun_in, begun_out) = mpsc::channel::<Told>(hot_path::BEGUN);
         let (examined_in, examined_out) = mpsc::channel::<Trip<Examined>>(hot_path::TO_VERDICT);
         let (plc_in, plc_out) = mpsc::channel::<PlcEvent>(hot_path::FROM_PLC);
-        let (infer_in, infer_out) = bounded::<Trip<Prepared>>(hot_path::TO_INFER);
         let (fire_in, fire_out) = bounded::<CameraId>(hot_path::TO_TRIGGER);
 
         let mut places = BTreeMap::new();
@@ -113,8 +122,7 @@ impl Station {
         let desk = Arc::new(Desk::new(
             ledger.numbers(),
             lead(&plan),
-            wanted(&plan),
-            plan.first_recipe,
+            first,
             places,
             begun_in,
             fire_in,
@@ -122,33 +130,54 @@ impl Station {
             health.clone(),
         ));
         let pulse = Arc::new(Pulse::default());
+        let changeover =
+            Changeover::new(plan.clone(), editions.clone(), desk.clone(), metrics.clone(), health.clone());
+        let (mender, mender_thread) = Mender::start(health.clone()).map_err(StartError::device)?;
+        let (shadow, shadow_door) =
+            ShadowSeat::start(plan.clone(), metrics.clone(), ledger.shadows(), mender.clone())
+                .map_err(StartError::device)?;
 
-        let mut stages = Vec::new();
-        let keeper = LedgerKeeper::new(plan.clone(), models.clone(), ledger.clone(), tap, !replay);
-        stages.push(start_hot(HotParts {
+        let mut stages = vec![mender_thread];
+        let wires = VerdictWires {
             plan: plan.clone(),
             desk: desk.clone(),
-            keeper,
+            editions: editions.clone(),
+            changeover: changeover.clone(),
+            keeper: Box::new(LedgerKeeper::new(plan.clone(), ledger.clone(), tap, !replay)),
+            shadow: shadow_door,
             metrics: metrics.clone(),
             health: health.clone(),
             pulse: pulse.clone(),
-            begun: begun_out,
-            examined: examined_out,
-            plc: (plc_in, plc_out),
-        })?);
-        let device = models.first().map_or_else(|| "cpu".to_owned(), |model| model.provider.to_lowercase());
-        let infer = InferThread { examiner, desk: desk.clone(), pulse };
-        let work = move || infer.run(&infer_out, &examined_in);
-        stages.push(threads::spawn(format!("infer-{device}"), work).map_err(StartError::device)?);
+        };
+        let inboxes = HotInboxes { begun: begun_out, examined: examined_out, plc: (plc_in, plc_out) };
+        stages.push(start_hot(wires, inboxes)?);
+        let devices = Devices::new(Wires {
+            infer: plan.infer.clone(),
+            examined: examined_in,
+            desk: desk.clone(),
+            pulse,
+            health: health.clone(),
+            mender,
+        });
+        let mut cutters = Cutters::default();
         for (camera, inbox) in frames_out {
-            let preparer = preparer(&plan, camera)?;
-            let (desk, outbox) = (desk.clone(), infer_in.clone());
-            let metrics = metrics.clone();
-            let work = move || prepare_all(preparer, &inbox, &outbox, &desk, &metrics);
-            stages
-                .push(threads::spawn(format!("preprocess-{}", camera.id), work).map_err(StartError::device)?);
+            let thread = cutters.start(camera, inbox, desk.clone(), metrics.clone());
+            stages.push(thread.map_err(StartError::device)?);
         }
-        drop(infer_in);
+        let (crew_editions, crew_desk, crew_metrics) = (editions.clone(), desk.clone(), metrics.clone());
+        let mut crew = Crew {
+            loader,
+            devices,
+            cutters,
+            shadow,
+            lifecycle,
+            editions: crew_editions,
+            desk: crew_desk,
+            metrics: crew_metrics,
+        };
+        for loaded in loaded {
+            crew.join(loaded).map_err(StartError::Device)?;
+        }
         let firing = desk.clone();
         let fire = move || fire_out.iter().for_each(|camera| firing.fire(&camera));
         stages.push(threads::spawn("trigger".to_owned(), fire).map_err(StartError::device)?);
@@ -163,11 +192,25 @@ impl Station {
             metrics: metrics.clone(),
             health: health.clone(),
             ledger: ledger.clone(),
-            models: models.clone(),
+            editions: editions.clone(),
+            changeover: changeover.clone(),
         };
         let background = Background::start(watchman, !replay).map_err(StartError::device)?;
         let address = background.address;
-        Ok(Self { address, metrics, plan, desk, health, models, stages, ledger, background })
+        let crew = changeover.start(crew).map_err(StartError::device)?;
+        Ok(Self {
+            address,
+            metrics,
+            plan,
+            desk,
+            health,
+            editions,
+            changeover,
+            crew,
+            stages,
+            ledger,
+            background,
+        })
     }
 
     /// A part begins because somebody asked.
@@ -190,9 +233,19 @@ impl Station {
         self.desk.has_ended()
     }
 
-    /// What was loaded.
-    pub fn models(&self) -> &[ModelInfo] {
-        &self.models
+    /// What the next part is stamped with.
+    pub fn current(&self) -> Arc<LoadedRecipe> {
+        self.desk.current()
+    }
+
+    /// Every edition that is loaded.
+    pub fn editions(&self) -> Vec<Arc<LoadedRecipe>> {
+        self.editions.all()
+    }
+
+    /// Where another recipe is wished for.
+    pub fn changeover(&self) -> &Changeover {
+        &self.changeover
     }
 
     /// What it was started from.
@@ -211,15 +264,22 @@ impl Station {
     /// When the ledger could not write what it held.
     pub fn stop(self) -> Result<(), StartError> {
         self.health.stopping();
+        self.changeover.stop();
+        let crew = self.crew.join();
         self.desk.close();
-        for stage in self.stages {
+        let mut stages = self.stages;
+        match crew {
+            Ok(crew) => stages.extend(crew.close()),
+            Err(_) => tracing::error!(thread = "changeover", "Thread ended by a panic."),
+        }
+        for stage in stages {
             let name = stage.thread().name().unwrap_or("stage").to_owned();
             if stage.join().is_err() {
                 tracing::error!(thread = name, "Thread ended by a panic.");
             }
         }
         self.background.stop();
-        drop(self.desk);
+        drop((self.changeover, self.desk));
         match Arc::into_inner(self.ledger) {
             Some(ledger) => ledger.close().map_err(StartError::device),
             None => Err(StartError::Device("the ledger is still in use and could not be closed".to_owned())),
@@ -227,58 +287,69 @@ impl Station {
     }
 }
 
-/// Ready only after a warm-up that measured each model against its deadline.
-fn warm_up(
+/// Ready only after a warm-up that measured each model against its deadline. Gives the recipe to start with, too.
+fn load_first(
     plan: &Plan,
-    examiner: &mut Examiner,
-    models: &[ModelInfo],
-    metrics: &Metrics,
-) -> Result<(), StartError> {
-    let medians = examiner.warm_up(5).map_err(StartError::model)?;
+    loader: &mut Loader,
+    editions: &Editions,
+) -> Result<(Vec<Loaded>, Arc<LoadedRecipe>), StartError> {
+    let mut all = Vec::new();
+    let mut first = None;
     for recipe in plan.recipes.values() {
-        let total: Duration = recipe.regions.iter().map(|region| medians[region.card]).sum();
-        for region in &recipe.regions {
-            let model = &models[region.card];
-            metrics.model(recipe.name.as_str(), model.name.as_str(), &model.digest, &model.provider);
-        }
-        tracing::info!(recipe = %recipe.name, models_ms = total.as_millis() as u64, deadline_ms = recipe.deadline.as_millis() as u64, "Models are warm.");
-        if total >= recipe.deadline {
-            let says = format!(
-                "recipe \"{}\" must answer within {} ms, but its models alone take {} ms here; \
-                 allow more time, use a smaller model or a faster device",
-                recipe.name,
-                recipe.deadline.as_millis(),
-                total.as_millis()
-            );
-            return Err(StartError::Model(says));
+        let is_first = recipe.number == plan.first_recipe;
+        if is_first || plan.infer.preload == Preload::All {
+            let loaded = loader
+                .load(editions.next(), recipe.clone(), Pace::Alone, &|_| ())
+                .map_err(StartError::model)?;
+            if is_first {
+                first = Some(loaded.recipe.clone());
+            }
+            all.push(loaded);
         }
     }
-    metrics.deadline.set(plan.recipes[&plan.first_recipe].deadline.as_secs_f64());
+    Ok((all, first.expect("Plan says that first_recipe is one of its recipes")))
+}
+
+/// Nobody retired may judge; who is not approved, where that is required, does not yet.
+fn ask_leave(
+    lifecycle: &Lifecycle,
+    loaded: &[Loaded],
+    first: &LoadedRecipe,
+    health: &Health,
+) -> Result<(), StartError> {
+    for Loaded { recipe, .. } in loaded {
+        let withheld = lifecycle.enter(recipe).map_err(|error| match error {
+            ModelError::Ledger(_) => StartError::device(error),
+            _ => StartError::model(error),
+        })?;
+        if let Some(says) = &withheld {
+            tracing::error!("{says}.");
+            recipe.withhold(true);
+        }
+        if recipe.edition == first.edition {
+            health.withheld(withheld);
+        }
+    }
     Ok(())
 }
 
-struct HotParts {
-    plan: Arc<Plan>,
-    desk: Arc<Desk>,
-    keeper: LedgerKeeper,
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
-    pulse: Arc<Pulse>,
+/// What the verdict stage takes in.
+struct HotInboxes {
     begun: mpsc::Receiver<Told>,
     examined: mpsc::Receiver<Trip<Examined>>,
     plc: (mpsc::Sender<PlcEvent>, mpsc::Receiver<PlcEvent>),
 }
 
 /// Runtime `hot`: one thread, verdict and PLC on it, nothing else.
-fn start_hot(parts: HotParts) -> Result<JoinHandle<()>, StartError> {
+fn start_hot(wires: VerdictWires, inboxes: HotInboxes) -> Result<JoinHandle<()>, StartError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::device)?;
     let (started, start) = bounded(1);
-    let health = parts.health.clone();
+    let health = wires.health.clone();
     let work = move || {
         runtime.block_on(async move {
-            let (plc_in, plc_out) = parts.plc;
-            let link = match &parts.plan.plc {
+            let HotInboxes { begun, examined, plc: (plc_in, plc_out) } = inboxes;
+            let link = match &wires.plan.plc {
                 PlcConfig::None => None,
                 config => match PlcLink::start(config.clone(), plc_in) {
                     Ok(link) => Some(link),
@@ -288,22 +359,12 @@ fn start_hot(parts: HotParts) -> Result<JoinHandle<()>, StartError> {
                     }
                 },
             };
-            let name = plc_name(&parts.plan.plc).unwrap_or_default().to_owned();
+            let name = plc_name(&wires.plan.plc).unwrap_or_default().to_owned();
             if link.is_some() {
-                parts.health.plc(Some("the PLC has not answered yet".to_owned()));
+                wires.health.plc(Some("the PLC has not answered yet".to_owned()));
             }
             let _ = started.send(Ok(()));
-            let stage = VerdictStage::new(
-                parts.plan,
-                parts.desk,
-                link,
-                name,
-                Box::new(parts.keeper),
-                parts.metrics,
-                parts.health,
-                parts.pulse,
-            );
-            stage.run(parts.begun, parts.examined, plc_out).await;
+            VerdictStage::new(wires, link, name).run(begun, examined, plc_out).await;
         });
     };
     let guarded = move || {
@@ -314,73 +375,6 @@ fn start_hot(parts: HotParts) -> Result<JoinHandle<()>, StartError> {
     let thread = threads::spawn("hot".to_owned(), guarded).map_err(StartError::device)?;
     start.recv().map_err(|_| StartError::Device("the verdict stage did not start".to_owned()))??;
     Ok(thread)
-}
-
-/// `infer-<device>`: examines trips, and shows life when there are none.
-struct InferThread {
-    examiner: Examiner,
-    desk: Arc<Desk>,
-    pulse: Arc<Pulse>,
-}
-
-impl InferThread {
-    fn run(mut self, inbox: &Receiver<Trip<Prepared>>, outbox: &mpsc::Sender<Trip<Examined>>) {
-        loop {
-            self.pulse.infer();
-            let trip = match inbox.recv_timeout(Duration::from_millis(100)) {
-                Ok(trip) => trip,
-                Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            if std::time::Instant::now() > trip.deadline {
-                continue; // answered Missed already; looking at it would only make the next one late
-            }
-            let (part, camera) = (trip.part, trip.camera.clone());
-            match catch_unwind(AssertUnwindSafe(|| self.examiner.examine(trip))) {
-                Ok(Ok(trip)) => {
-                    if outbox.blocking_send(trip).is_err() {
-                        return;
-                    }
-                }
-                Ok(Err(loss)) => self.desk.lost(loss.part, Some(&loss.camera), loss.cause),
-                Err(_) => self.desk.lost(part, Some(&camera), Cause::Model),
-            }
-        }
-    }
-}
-
-fn prepare_all(
-    mut preparer: Preparer,
-    inbox: &Receiver<Trip<Frame>>,
-    outbox: &Sender<Trip<Prepared>>,
-    desk: &Desk,
-    metrics: &Metrics,
-) {
-    for trip in inbox {
-        let (part, camera) = (trip.part, trip.camera.clone());
-        metrics.beat("preprocess");
-        match catch_unwind(AssertUnwindSafe(|| preparer.prepare(trip))) {
-            Ok(Ok(trip)) => {
-                if outbox.send(trip).is_err() {
-                    return;
-                }
-            }
-            Ok(Err(loss)) => desk.lost(loss.part, Some(&loss.camera), loss.cause),
-            Err(_) => desk.lost(part, Some(&camera), Cause::Preprocess),
-        }
-    }
-}
-
-fn preparer(plan: &Plan, camera: &CameraPlan) -> Result<Preparer, StartError> {
-    let mut by_recipe = BTreeMap::new();
-    for recipe in plan.recipes.values() {
-        let cuts: Vec<_> = recipe.regions_of(&camera.id).map(|region| region.cut(&plan.cards)).collect();
-        if !cuts.is_empty() {
-            let preprocessor = Preprocessor::new(camera.optics.clone(), cuts).map_err(StartError::device)?;
-            by_recipe.insert(recipe.number, preprocessor);
-        }
-    }
-    Ok(Preparer::new(camera.id.clone(), by_recipe))
 }
 
 fn start_camera(
@@ -416,12 +410,6 @@ fn lead(plan: &Plan) -> Option<(CameraId, Lead)> {
     }
 }
 
-fn wanted(plan: &Plan) -> BTreeMap<plumb_inspection::RecipeNumber, Wanted> {
-    let of =
-        |recipe: &crate::config::RecipePlan| Wanted { cameras: recipe.cameras(), deadline: recipe.deadline };
-    plan.recipes.iter().map(|(number, recipe)| (*number, of(recipe))).collect()
-}
-
 /// The PLC's name in metrics and logs: its protocol.
 fn plc_name(plc: &PlcConfig) -> Option<&'static str> {
     match plc {
@@ -439,13 +427,6 @@ fn labels(plan: &Plan) -> Labels<'_> {
     queues.push(("open_parts".to_owned(), plan.station.open_parts_max));
     queues.push(("ledger".to_owned(), 1024));
     Labels {
-        recipes: plan
-            .recipes
-            .values()
-            .map(|recipe| {
-                (recipe.name.as_str(), recipe.judge.rules().map(|rule| rule.name().as_str()).collect())
-            })
-            .collect(),
         cameras: plan.cameras.iter().map(|camera| &camera.id).collect(),
         queues,
         plc: plc_name(&plan.plc),

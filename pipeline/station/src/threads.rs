@@ -6,8 +6,12 @@
 //! | GStreamer's own | one camera's frames, up to `Desk` | its camera is dropped |
 //! | `trigger` | firing cameras that expose on our word | the desk closes |
 //! | `preprocess-<id>` | one camera's maps and buffers | the desk closes |
-//! | `infer-<device>` | every model session on that device | the last `preprocess` ends |
+//! | `infer-<device>` | every model session on that device; the processor may have several, each with its own | the last `preprocess` ends and `changeover` has let go |
 //! | `hot` | open parts, rules, PLC link (current-thread runtime) | the last `infer` ends and every answer is out |
+//! | `changeover` | which editions there are: loads, hands on, lets go | told to, first |
+//! | `loader` | one recipe while it is loaded beside a running one | it is loaded |
+//! | `mender` | models whose device failed, and those that are done with | every device thread has ended |
+//! | `shadow` | the sessions of models that look on | `hot` ends |
 //! | `background` | HTTP | told to, last |
 //! | `ledger`, `pictures` | the data folder (made by `ledger`) | told to, after `hot` |
 
@@ -22,4 +26,12 @@ pub fn spawn<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<thread::JoinHandle<T>> {
     thread::Builder::new().name(name).spawn(work)
+}
+
+/// Makes way for every other thread of this machine, for good: what this one does can wait. Threads that it starts do
+/// so too.
+pub fn stand_back() {
+    if let Err(error) = rustix::process::setpriority_process(None, 10) {
+        tracing::warn!(%error, "A thread in the background runs at full priority.");
+    }
 }

@@ -108,3 +108,25 @@ fn a_second_camera_needs_naming() {
     let told = problems(&station, RECIPE);
     assert!(told.iter().any(|problem| problem.contains("more than one camera")), "{told:?}");
 }
+
+#[test]
+fn what_is_wrong_with_devices_and_batches_is_told_with_its_place() {
+    let station = format!("{GOOD}\n[infer]\nbatch_max = 1000\ndevice_missing = \"degrad\"\n");
+    let recipe = RECIPE.replace("card = \"../model.toml\"", "card = \"../model.toml\"\nvariant = \"int8\"");
+    let told = problems(&station, &recipe);
+    let expected = "recipes/bottle.toml:10:11  model card";
+    assert!(
+        told.iter().any(|problem| problem.starts_with(expected) && problem.contains("\"int8\"")),
+        "{told:?}"
+    );
+    let expected =
+        "station.toml:15:18  device_missing cannot be \"degrad\"\n    hint: did you mean \"degrade\"?";
+    assert!(told.iter().any(|problem| problem == expected), "{told:?}");
+    let told = problems(&station.replace("degrad\"", "degrade\""), RECIPE);
+    assert_eq!(told, ["station.toml:14:13  batch_max is 1000; it can be 1 to 64"]);
+    let told = problems(GOOD, &RECIPE.replace("card =", "device = \"gpu\"\ncard ="));
+    assert!(
+        told.len() == 1 && told[0].contains("bottle.toml:9:10") && told[0].contains("\"cuda:0\""),
+        "{told:?}"
+    );
+}

@@ -3,7 +3,7 @@
 //! A trigger opens a part; its last view, a loss or its deadline closes it, and the answers leave in trigger order.
 //! A stage that hangs, panics or drops a trip is therefore answered too, and nothing is ever answered twice.
 
-use plumb_inspection::{CameraId, Cause, PartId, RecipeNumber, Trigger};
+use plumb_inspection::{CameraId, Cause, Edition, PartId, Trigger};
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -47,8 +47,8 @@ pub struct OpenParts<V> {
 pub struct Began {
     /// What began the part.
     pub trigger: Trigger,
-    /// The recipe it is judged by.
-    pub recipe: RecipeNumber,
+    /// The edition of the recipe it is judged by.
+    pub edition: Edition,
     /// The last moment at which the answer must leave. It must hold whatever comes after the table: judging and
     /// the write to the PLC.
     pub deadline: Instant,
@@ -91,8 +91,8 @@ pub enum Event<V> {
 pub struct Closed<V> {
     /// What began it.
     pub trigger: Trigger,
-    /// The recipe it is judged by.
-    pub recipe: RecipeNumber,
+    /// The edition of the recipe it is judged by.
+    pub edition: Edition,
     /// When the answer must have left.
     pub deadline: Instant,
     /// The views that came, in the order of [`Began::cameras`].
@@ -351,14 +351,14 @@ impl<V> Open<V> {
     }
 
     fn close(self, now: Instant) -> Closed<V> {
-        let Self { began: Began { trigger, recipe, deadline, cameras }, slots, missed } = self;
+        let Self { began: Began { trigger, edition, deadline, cameras }, slots, missed } = self;
         let views = cameras.into_iter().zip(slots).filter_map(|(camera, slot)| match slot {
             Slot::Seen(view) => Some((camera, view)),
             Slot::Awaited | Slot::Lost => None,
         });
         Closed {
             trigger,
-            recipe,
+            edition,
             deadline,
             views: views.collect(),
             missed,
@@ -422,7 +422,7 @@ mod tests {
             let trigger = Trigger { part: id(part), source: TriggerSource::Plc, at, encoder: None };
             let deadline = self.start + Duration::from_millis(deadline);
             let cameras = cameras.iter().map(|camera| CameraId::from(*camera)).collect();
-            self.on(ms, Event::Began(Began { trigger, recipe: RecipeNumber(1), deadline, cameras }))
+            self.on(ms, Event::Began(Began { trigger, edition: Edition(1), deadline, cameras }))
         }
     }
 

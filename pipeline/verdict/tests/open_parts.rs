@@ -1,7 +1,7 @@
 //! The promises of the table of open parts, kept over 100 000 random histories each: triggers, views and losses in any
 //! order, early, late, twice, never, for the wrong part or camera, with ids used again, and with a caller that sleeps.
 
-use plumb_inspection::{CameraId, Cause, PartId, RecipeNumber, Stamp, Trigger, TriggerSource};
+use plumb_inspection::{CameraId, Cause, Edition, PartId, Stamp, Trigger, TriggerSource};
 use plumb_verdict::{Began, Closed, Counts, EARLY_FOR, Event, OpenParts};
 use std::{
     collections::BTreeMap,
@@ -388,7 +388,7 @@ impl Director {
                     encoder: Some(serial as u32),
                 };
                 let (cameras, deadline) = (cameras.clone(), *deadline);
-                Event::Began(Began { trigger, recipe: RecipeNumber(1), deadline, cameras })
+                Event::Began(Began { trigger, edition: Edition(1), deadline, cameras })
             }
             Act::Seen(serial, camera) => {
                 Event::Seen { part: ids[serial], camera: camera.clone(), view: (serial, camera) }
@@ -494,7 +494,7 @@ fn a_view_waits_for_its_trigger_only_so_long() {
             encoder: None,
         };
         let deadline = start + wait + Duration::from_millis(10);
-        let began = Began { trigger, recipe: RecipeNumber(1), deadline, cameras: vec!["a".into()] };
+        let began = Began { trigger, edition: Edition(1), deadline, cameras: vec!["a".into()] };
         assert_eq!(table.on(start + wait, Event::Began(began)).len(), usize::from(judged));
         assert_eq!(table.counts().strays, u64::from(!judged));
     }

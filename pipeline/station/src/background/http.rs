@@ -1,6 +1,7 @@
 //! The one HTTP listener: `/metrics`, `/healthz`, `/readyz` and `/api/v1`. Whatever the database does, `/metrics` answers.
 
 mod models;
+mod recipes;
 
 pub(crate) use models::family_of;
 
@@ -63,6 +64,9 @@ fn routes(watchman: Arc<Watchman>) -> Router {
         .route("/readyz", get(ready))
         .route("/api/v1/openapi.json", get(openapi))
         .route("/api/v1/state", get(state))
+        .route("/api/v1/recipes", get(recipes::recipes))
+        .route("/api/v1/recipes/{recipe}/load", post(recipes::load))
+        .route("/api/v1/changeover", get(recipes::changeover))
         .route("/api/v1/models", get(models::models))
         .route("/api/v1/models/{digest}", get(models::model))
         .route("/api/v1/shadow", get(models::shadow))
@@ -109,7 +113,8 @@ async fn openapi() -> impl IntoResponse {
 
 async fn state(State(watchman): Shared) -> impl IntoResponse {
     let condition = watchman.health.condition();
-    let recipe = &watchman.plan.recipes[&watchman.desk.recipe()];
+    let current = watchman.desk.current();
+    let recipe = &current.plan;
     Json(json!({
         "schema": "plumb.state/1",
         "station": watchman.plan.station.name,
@@ -117,6 +122,9 @@ async fn state(State(watchman): Shared) -> impl IntoResponse {
         "reasons": condition.reasons,
         "recipe": recipe.name,
         "recipe_number": recipe.number,
+        "edition": current.edition,
+        "recipe_digest": recipe.digest,
+        "changeover": watchman.changeover.progress().0,
         "deadline_ms": recipe.deadline.as_millis() as u64,
         "triggers": watchman.metrics.triggers(),
         "answers": watchman.metrics.answers.get(),

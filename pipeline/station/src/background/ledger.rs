@@ -1,16 +1,16 @@
 //! From an answered part to its record and pictures. Runs at the end of the hot path, so it only ever tries queues.
 
 use crate::{
-    config::{Plan, RecipePlan},
+    config::Plan,
+    edition::LoadedRecipe,
     hot_path::{Answered, Judged, Keeper},
 };
-use plumb_inference::ModelInfo;
 use plumb_ledger::{
     Ledger, ModelRecord, PictureJob, PictureSender, PlcRecord, Record, RecordSender, RecordVerdict, Timings,
     ViewRecord, keep_picture,
 };
 use plumb_plc::PlcConfig;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Hears every record, on the hot path.
 pub type Tap = Box<dyn FnMut(&Record) + Send>;
@@ -18,7 +18,6 @@ pub type Tap = Box<dyn FnMut(&Record) + Send>;
 /// Hands records and pictures to the ledger's threads.
 pub struct LedgerKeeper {
     plan: Arc<Plan>,
-    models: Vec<ModelInfo>,
     ledger: Arc<Ledger>,
     records: RecordSender,
     pictures: PictureSender,
@@ -27,16 +26,10 @@ pub struct LedgerKeeper {
 }
 
 impl LedgerKeeper {
-    /// `models` in the order of [`Plan::cards`].
-    pub fn new(
-        plan: Arc<Plan>,
-        models: Vec<ModelInfo>,
-        ledger: Arc<Ledger>,
-        tap: Option<Tap>,
-        keeps_pictures: bool,
-    ) -> Self {
+    /// Pictures are not kept of pictures: a replay keeps none.
+    pub fn new(plan: Arc<Plan>, ledger: Arc<Ledger>, tap: Option<Tap>, keeps_pictures: bool) -> Self {
         let (records, pictures) = (ledger.writer(), ledger.pictures());
-        Self { plan, models, ledger, records, pictures, tap, keeps_pictures }
+        Self { plan, ledger, records, pictures, tap, keeps_pictures }
     }
 }
 
@@ -44,7 +37,7 @@ impl Keeper for LedgerKeeper {
     fn keep(&mut self, answered: Answered) {
         let part = answered.judged.trigger.part;
         let has_plc = !matches!(self.plan.plc, PlcConfig::None);
-        let (record, frames) = record(&self.plan, &self.models, answered, has_plc);
+        let (record, frames) = record(&self.plan.station.name, answered, has_plc);
         if let Some(tap) = &mut self.tap {
             tap(&record);
         }
@@ -77,24 +70,18 @@ impl Keeper for LedgerKeeper {
 }
 
 /// The part's record, and the frames it rests on.
-fn record(
-    plan: &Plan,
-    models: &[ModelInfo],
-    answered: Answered,
-    has_plc: bool,
-) -> (Record, Vec<plumb_inspection::Frame>) {
+fn record(station: &str, answered: Answered, has_plc: bool) -> (Record, Vec<plumb_inspection::Frame>) {
     let Answered { judged, delivered, late } = answered;
     let Judged { trigger, recipe, verdict, reason_code, views, laps, decided_at, .. } = judged;
-    let recipe = &plan.recipes[&recipe];
     let word = if late { RecordVerdict::Late } else { verdict.decision.into() };
     let decision = decided_at.saturating_duration_since(trigger.at.mono);
     let total = decision + laps.get(plumb_inspection::Lap::Plc).unwrap_or_default();
-    let mut record = Record::new(&trigger, word, recipe.name.clone(), &plan.station.name);
-    record.recipe_digest.clone_from(&recipe.digest);
+    let mut record = Record::new(&trigger, word, recipe.plan.name.clone(), station);
+    record.recipe_digest.clone_from(&recipe.plan.digest);
     record.reason_code = reason_code;
     record.reasons = verdict.reasons;
     record.timings_us = Timings::new(&laps, Some(total));
-    record.models = models_of(recipe, models);
+    record.models = models_of(&recipe);
     record.plc = has_plc.then_some(PlcRecord { delivered });
     let mut frames = Vec::with_capacity(views.len());
     for (camera, view) in views {
@@ -104,13 +91,11 @@ fn record(
     (record, frames)
 }
 
-fn models_of(recipe: &RecipePlan, models: &[ModelInfo]) -> Vec<ModelRecord> {
-    let mut cards: Vec<usize> = recipe.regions.iter().map(|region| region.card).collect();
-    cards.sort_unstable();
-    cards.dedup();
-    let of = |card: usize| {
-        let ModelInfo { name, digest, provider, .. } = &models[card];
-        ModelRecord { name: name.clone(), digest: digest.clone(), provider: provider.clone() }
+fn models_of(recipe: &LoadedRecipe) -> Vec<ModelRecord> {
+    let of = |model: &crate::edition::LoadedModel| {
+        let info = &model.info;
+        ModelRecord { name: info.name.clone(), digest: info.digest.clone(), provider: info.provider.clone() }
     };
-    cards.into_iter().map(of).collect()
+    let mut told = BTreeSet::new();
+    recipe.judging().filter(|model| told.insert(model.id)).map(of).collect()
 }

@@ -1,7 +1,8 @@
 //! Goes round once a second: what the disk, the ledger and the queues have to say goes to metrics and health.
 
-use crate::{config::Plan, hot_path::Desk, metrics::Metrics, state::Health};
-use plumb_inference::ModelInfo;
+use crate::{
+    changeover::Changeover, config::Plan, edition::Editions, hot_path::Desk, metrics::Metrics, state::Health,
+};
 use plumb_ledger::{Ledger, LedgerStats};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -18,8 +19,10 @@ pub struct Watchman {
     pub health: Arc<Health>,
     /// For reading parts.
     pub ledger: Arc<Ledger>,
-    /// What was loaded.
-    pub models: Vec<ModelInfo>,
+    /// What is loaded.
+    pub editions: Arc<Editions>,
+    /// For other recipes.
+    pub changeover: Changeover,
 }
 
 impl Watchman {

@@ -43,6 +43,6 @@ fn summary(file: &std::path::Path, plan: &Plan) -> String {
         file.display(),
         count(plan.cameras.len(), "camera"),
         count(plan.recipes.len(), "recipe"),
-        count(plan.cards.len(), "model"),
+        count(plan.models(), "model"),
     )
 }

@@ -6,7 +6,10 @@ use super::{
     run::{exit_of, stop_on_signal},
     say,
 };
-use crate::demo::{Demo as Running, DemoError, Summary, Wish};
+use crate::{
+    demo::{Demo as Running, DemoError, Summary, Wish},
+    edition::LoadedModel,
+};
 use clap::ValueEnum;
 use plumb_ledger::RecordVerdict;
 use plumb_line::Product;
@@ -91,11 +94,9 @@ impl Demo {
             OnBelt::Washer => "washers",
             OnBelt::BlisterPack => "blister packs",
         };
-        let model = demo
-            .station()
-            .models()
-            .first()
-            .map_or_else(String::new, |model| format!("; model {} on {}", model.name, model.provider));
+        let recipe = demo.station().current();
+        let told = |model: &LoadedModel| format!("; model {} on {}", model.info.name, model.info.provider);
+        let model = recipe.judging().next().map_or_else(String::new, told);
         say(&format!("{product}, {} a minute, seed {}{model}", demo.parts_per_minute, self.seed));
         if let Some(address) = demo.address() {
             say(&format!("metrics http://{address}/metrics"));

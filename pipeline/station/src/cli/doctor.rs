@@ -1,8 +1,13 @@
 //! `plumb doctor`: looks at this machine and says what is missing and which package brings it. Changes nothing.
 
 use super::{Exit, fail, print, say};
-use crate::config;
+use crate::{
+    config::{self, Plan},
+    edition::LoadedRecipe,
+    loading::{Loader, Pace},
+};
 use plumb_inference::Runtime;
+use plumb_inspection::Edition;
 use plumb_plc::{PlcConfig, Role};
 use serde::Serialize;
 use serde_json::json;
@@ -60,6 +65,7 @@ impl Doctor {
         };
         let mut looks = gstreamer();
         looks.extend(onnx_runtime(plan.as_ref().and_then(|plan| plan.infer.library.as_deref())));
+        looks.extend(plan.as_ref().into_iter().flat_map(models));
         looks.push(clock());
         looks.push(disk(plan.as_ref().map_or(Path::new("."), |plan| plan.station.data.as_path())));
         if let Some(look) = plan.as_ref().and_then(|plan| plc(&plan.plc)) {
@@ -124,6 +130,51 @@ fn onnx_runtime(library: Option<&Path>) -> Vec<Look> {
         }
         Err(error) => vec![bad(error.to_string(), "run `make setup`, or set `library` in [infer]")],
     }
+}
+
+/// Every recipe's models, opened and run as the station would: what was asked for, what was tried, what it got.
+fn models(plan: &Plan) -> Vec<Look> {
+    let Ok(runtime) = Runtime::load(plan.infer.library.as_deref()) else {
+        return Vec::new(); // told already
+    };
+    let mut loader = Loader::new(runtime, plan.infer.clone());
+    let mut looks = Vec::new();
+    for (edition, recipe) in (1..).map(Edition).zip(plan.recipes.values()) {
+        match loader.load(edition, recipe.clone(), Pace::Alone, &|_| ()) {
+            Ok(loaded) => looks.extend(recipe_looks(&loaded.recipe)),
+            Err(error) => looks.push(bad(
+                format!("recipe \"{}\": {error}", recipe.name),
+                "mend what it names; the station does not start with it",
+            )),
+        }
+    }
+    looks
+}
+
+fn recipe_looks(recipe: &LoadedRecipe) -> Vec<Look> {
+    let name = &recipe.plan.name;
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let shadows = recipe.shadows.iter().filter_map(|shadow| shadow.model.as_ref().ok());
+    let mut looks: Vec<Look> = recipe.judging().chain(shadows).map(|model| {
+        let info = &model.info;
+        let tried = info.tried.iter().map(|tried| format!("; not {}: {}", tried.device, tried.reason));
+        let what = format!(
+            "recipe \"{name}\", model \"{}\" ({}): asked for {}, runs on {}, because: {}{}; {:.1} ms a run, the answer is due in {:.0} ms",
+            info.name, info.variant, model.asked, info.provider, info.why, tried.collect::<String>(),
+            ms(model.run), ms(recipe.plan.deadline),
+        );
+        match &model.degraded {
+            None => ok(what),
+            Some(says) => warn(format!("{what}; {says}"), "mend the device, or ask for another in the recipe"),
+        }
+    }).collect();
+    looks.extend(recipe.shadows.iter().filter_map(|shadow| shadow.model.as_ref().err()).map(|says| {
+        warn(
+            format!("recipe \"{name}\", shadow: {says}"),
+            "it does not look on; the recipe judges without it",
+        )
+    }));
+    looks
 }
 
 /// Without a synchronised clock, records of two stations cannot be laid side by side.

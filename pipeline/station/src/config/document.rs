@@ -81,6 +81,15 @@ impl Document {
         self.value(&owned(route)).and_then(Value::as_array).map_or(0, Vec::len)
     }
 
+    /// The text or whole number at `route`, as text.
+    pub(super) fn text_at(&self, route: &[&str]) -> Option<String> {
+        match self.value(&owned(route))? {
+            Value::String(text) => Some(text.clone()),
+            Value::Integer(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
     /// Top-level keys that are none of `known` are problems.
     pub(super) fn refuse_unknown_sections(&self, known: &[&str], problems: &mut Problems) {
         for key in self.root.as_table().into_iter().flatten().map(|(key, _)| key) {

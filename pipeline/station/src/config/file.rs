@@ -90,30 +90,102 @@ pub enum TriggerSection {
 
 /// `[infer]`: what the models run on.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct InferSection {
     /// The ONNX Runtime library; found beside the program where not given.
-    #[serde(default)]
     pub library: Option<PathBuf>,
-    /// `"auto"`, `"cpu"`, `"cuda:0"`.
-    #[serde(default = "auto")]
+    /// `"auto"`, `"cpu"`, `"cuda:0"` …: for every model whose recipe and card say nothing else.
     pub device: Device,
-    /// Threads that share one model's work.
-    #[serde(default = "one")]
+    /// Threads that share one model's work on the processor.
     pub threads: usize,
+    /// Trips that the processor looks at side by side, each on a thread of its own.
+    pub workers: usize,
+    /// Regions that a model looks at in one run, across cameras. Has no effect on a model with a fixed batch of one.
+    pub batch_max: usize,
+    /// How long a device waits for a batch to fill; 0 takes what is there. Never longer than a part's deadline allows.
+    pub batch_wait_us: u64,
+    /// Folder for what is made once from a model and used at every later start: engines, optimised graphs. Relative to
+    /// `station.toml`; `model-cache` in the data folder where not given.
+    pub cache: Option<PathBuf>,
+    /// A device that a model was meant for is not there when the model is loaded.
+    pub device_missing: DeviceMissing,
+    /// A device fails while the station runs.
+    pub device_failed: DeviceFailed,
+    /// Which recipes are loaded and warm before they are asked for.
+    pub preload: Preload,
+    /// Only models that somebody approved may judge: see `plumb model promote`.
+    pub require_approval: bool,
 }
 
 impl Default for InferSection {
     fn default() -> Self {
-        Self { library: None, device: auto(), threads: one() }
+        Self {
+            library: None,
+            device: Device::Auto,
+            threads: 1,
+            workers: 1,
+            batch_max: 1,
+            batch_wait_us: 0,
+            cache: None,
+            device_missing: DeviceMissing::default(),
+            device_failed: DeviceFailed::default(),
+            preload: Preload::default(),
+            require_approval: false,
+        }
     }
 }
 
-fn auto() -> Device {
-    Device::Auto
+impl InferSection {
+    /// The keys that make no sense, each with what does.
+    pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
+        let within = |key, value: u64, least: u64, most: u64| {
+            let says = format!("{key} is {value}; it can be {least} to {most}");
+            (!(least..=most).contains(&value)).then_some((key, says))
+        };
+        let count = |key, value: usize, most| within(key, value as u64, 1, most);
+        [
+            count("threads", self.threads, 256),
+            count("workers", self.workers, 64),
+            count("batch_max", self.batch_max, 64),
+            within("batch_wait_us", self.batch_wait_us, 0, 100_000),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
 }
-fn one() -> usize {
-    1
+
+/// What to do about a device that is not there when a model is loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceMissing {
+    /// The station does not start, or keeps its old recipe.
+    #[default]
+    Refuse,
+    /// The model runs on the processor, if it meets its deadline there, and the station is `degraded` as long.
+    Degrade,
+}
+
+/// What to do when a device fails while the station runs. The parts it had are `Missed(Device)` either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceFailed {
+    /// The model is opened again, as often as it takes; the station is `degraded` and its parts are missed until then.
+    #[default]
+    GoOn,
+    /// The station is in `fault`.
+    Stop,
+}
+
+/// Which recipes are loaded and warm before they are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preload {
+    /// Every one: a changeover takes effect with the next part.
+    #[default]
+    All,
+    /// The first. Another is loaded when it is asked for, and the one before is let go: a device holds two at most.
+    First,
 }
 
 /// `[recipe]` of a recipe file.
@@ -152,4 +224,24 @@ pub(super) struct ModelSection {
     pub name: ModelName,
     /// The card's file, relative to the recipe's.
     pub card: PathBuf,
+    /// Where it runs; else where `[infer]` says. Its `auto` tries first what the card recommends.
+    #[serde(default)]
+    pub device: Option<Device>,
+    /// Which of the card's files; else the one that its card says.
+    #[serde(default)]
+    pub variant: Option<String>,
+}
+
+/// `[[shadow]]` of a recipe: a model that looks on beside another, is recorded, and never acts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShadowSection {
+    /// Who looks on: a `[[model]]`.
+    pub model: ModelName,
+    /// Beside whom. Not needed where the recipe's regions have one model only.
+    #[serde(default)]
+    pub instead_of: Option<ModelName>,
+    /// At which of that one's regions; all of them where not given.
+    #[serde(default)]
+    pub regions: Option<Vec<RegionName>>,
 }

@@ -1,11 +1,16 @@
-//! What the TOML says ([`document`], [`file`]) becomes values that cannot be wrong ([`plan`]), or a list of every
+//! What the TOML says ([`document`], [`file`]) becomes values that cannot be wrong ([`plan`], [`recipe`]), or a list of every
 //! [`problem`] with its place.
 
 mod document;
 mod file;
 mod plan;
 mod problem;
+mod recipe;
 
-pub use file::{CameraSection, InferSection, RegionSection, StationSection, TriggerSection};
-pub use plan::{CameraPlan, Plan, RecipePlan, RegionPlan, read};
+pub use file::{
+    CameraSection, DeviceFailed, DeviceMissing, InferSection, Preload, RegionSection, StationSection,
+    TriggerSection,
+};
+pub use plan::{CameraPlan, Plan, read};
 pub use problem::{Problem, Problems};
+pub use recipe::{ModelPlan, RecipeError, RecipePlan, RegionPlan, ShadowPlan, read_recipe};

@@ -6,13 +6,14 @@
 
 use super::{Told, View};
 use crate::{
+    edition::LoadedRecipe,
     metrics::{Dropped, Metrics},
     state::Health,
 };
 use crossbeam_channel::{Sender, TrySendError};
 use plumb_capture::{Camera, CameraEvent, trigger::PhotoEye};
 use plumb_inspection::{
-    CameraId, Cause, Frame, Lap, Laps, PartId, RecipeNumber, Stamp, Trigger, TriggerSource, Trip,
+    CameraId, Cause, Edition, Frame, Lap, Laps, PartId, PixelFormat, Stamp, Trigger, TriggerSource, Trip,
 };
 use plumb_ledger::PartNumbers;
 use plumb_verdict::{Began, Event};
@@ -32,15 +33,6 @@ pub enum Lead {
     PhotoEye,
 }
 
-/// What a recipe needs at capture.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// The views that make a part.
-    pub cameras: Vec<CameraId>,
-    /// From trigger to answer.
-    pub deadline: Duration,
-}
-
 /// One camera's place at the desk.
 pub struct Place {
     /// To `preprocess-<camera>`; two: one being cut, one waiting. A third means we are too slow, and a late answer is
@@ -56,14 +48,14 @@ pub struct Place {
 pub struct Desk {
     numbers: PartNumbers,
     lead: Option<(CameraId, Lead)>,
-    recipes: BTreeMap<RecipeNumber, Wanted>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     inside: Mutex<Inside>,
 }
 
 struct Inside {
-    recipe: RecipeNumber,
+    /// What new parts are stamped with.
+    recipe: Arc<LoadedRecipe>,
     /// `None` once the desk is closed.
     begun: Option<mpsc::Sender<Told>>,
     fire: Option<Sender<CameraId>>,
@@ -81,12 +73,14 @@ struct Seat {
     fired: u64,
     /// The last frame's own id and how many triggers had been sent when it came.
     last: Option<(u64, u64)>,
+    /// Size and format of the last frame that went on its way.
+    shape: Option<(u32, u32, PixelFormat)>,
 }
 
 /// A part that waits for this camera's frame.
 struct Waiting {
     part: PartId,
-    recipe: RecipeNumber,
+    edition: Edition,
     since: Instant,
     deadline: Instant,
 }
@@ -122,8 +116,7 @@ impl Desk {
     pub fn new(
         numbers: PartNumbers,
         lead: Option<(CameraId, Lead)>,
-        recipes: BTreeMap<RecipeNumber, Wanted>,
-        recipe: RecipeNumber,
+        recipe: Arc<LoadedRecipe>,
         places: BTreeMap<CameraId, Place>,
         begun: mpsc::Sender<Told>,
         fire: Sender<CameraId>,
@@ -138,10 +131,11 @@ impl Desk {
             waiting: VecDeque::new(),
             fired: 0,
             last: None,
+            shape: None,
         };
         let cameras = places.into_iter().map(|(id, place)| (id, seat(place))).collect();
         let inside = Mutex::new(Inside { recipe, begun: Some(begun), fire: Some(fire), cameras });
-        Self { numbers, lead, recipes, metrics, health, inside }
+        Self { numbers, lead, metrics, health, inside }
     }
 
     /// Hands over a running camera.
@@ -205,11 +199,10 @@ impl Desk {
         let mut ready = true;
         {
             let mut inside = self.inside();
-            let recipe = inside.recipe;
-            let Some(wanted) = self.recipes.get(&recipe) else { return false };
+            let recipe = inside.recipe.clone();
             for (id, seat) in &mut inside.cameras {
                 given_up.extend(seat.overdue(now).into_iter().map(|part| (part, id.clone())));
-                if wanted.cameras.contains(id) {
+                if recipe.cameras.contains(id) {
                     let owes = seat.exposes_on_trigger() && !seat.waiting.is_empty();
                     ready &= seat.up && !owes && !seat.place.outbox.is_full();
                 }
@@ -221,18 +214,19 @@ impl Desk {
         ready
     }
 
-    /// The recipe that new parts are stamped with.
-    pub fn recipe(&self) -> RecipeNumber {
-        self.inside().recipe
+    /// What new parts are stamped with.
+    pub fn current(&self) -> Arc<LoadedRecipe> {
+        self.inside().recipe.clone()
     }
 
-    /// From the next part on, `recipe` counts. False if the station has none of that number.
-    pub fn change_recipe(&self, recipe: RecipeNumber) -> bool {
-        let known = self.recipes.contains_key(&recipe);
-        if known {
-            self.inside().recipe = recipe;
-        }
-        known
+    /// From the next part on, `recipe` counts. Its models must be seated and its cuts learned.
+    pub fn change_to(&self, recipe: Arc<LoadedRecipe>) {
+        self.inside().recipe = recipe;
+    }
+
+    /// Size and format of the last frame of `camera` that went on its way.
+    pub fn shape_of(&self, camera: &CameraId) -> Option<(u32, u32, PixelFormat)> {
+        self.inside().cameras.get(camera).and_then(|seat| seat.shape)
     }
 
     /// True once every camera has come to the end of its pictures.
@@ -328,21 +322,27 @@ impl Desk {
         let at = seen.as_ref().map_or_else(Stamp::now, |(_, frame)| frame.at);
         let part = part.unwrap_or_else(|| self.numbers.next());
         self.metrics.triggered(source);
-        let (recipe, wanted) = {
-            let recipe = self.inside().recipe;
-            let wanted = self.recipes.get(&recipe).expect("change_recipe and Plan admit known recipes only");
-            (recipe, wanted)
+        // Stamped and counted in one step: an edition that nobody can be stamped with any more has no uncounted part.
+        let recipe = {
+            let inside = self.inside();
+            inside.recipe.begun(part);
+            inside.recipe.clone()
         };
-        let deadline = at.mono + wanted.deadline;
+        let (edition, deadline) = (recipe.edition, at.mono + recipe.plan.deadline);
         let trigger = Trigger { part, source, at, encoder };
-        let began = Began { trigger, recipe, deadline, cameras: wanted.cameras.clone() };
-        self.tell(Event::Began(began));
-        let waiting = || Waiting { part, recipe, since: at.mono, deadline };
-        for camera in wanted.cameras.iter().filter(|id| seen.as_ref().is_none_or(|(lead, _)| lead != id)) {
+        let began = Began { trigger, edition, deadline, cameras: recipe.cameras.clone() };
+        if !self.tell(Event::Began(began)) {
+            recipe.judged(); // it never will be
+        }
+        if recipe.is_withheld() {
+            self.lost(part, None, Cause::NotReleased);
+        }
+        let waiting = || Waiting { part, edition, since: at.mono, deadline };
+        for camera in recipe.cameras.iter().filter(|id| seen.as_ref().is_none_or(|(lead, _)| lead != id)) {
             self.queue(camera, waiting());
         }
         if let Some((camera, frame)) = seen
-            && wanted.cameras.contains(camera)
+            && recipe.cameras.contains(camera)
         {
             self.send(camera, frame, &waiting());
         }
@@ -380,15 +380,19 @@ impl Desk {
     fn send(&self, camera: &CameraId, frame: Frame, waiting: &Waiting) {
         let mut laps = Laps::default();
         laps.add(Lap::Capture, Instant::now().saturating_duration_since(waiting.since));
+        let shape = (frame.image.width(), frame.image.height(), frame.image.format());
         let trip = Trip {
             part: waiting.part,
             camera: camera.clone(),
-            recipe: waiting.recipe,
+            edition: waiting.edition,
             deadline: waiting.deadline,
             laps,
             cargo: frame,
         };
-        let outbox = self.seat(camera, |seat| (seat.place.outbox.clone(), seat.place.patient));
+        let outbox = self.seat(camera, |seat| {
+            seat.shape = Some(shape);
+            (seat.place.outbox.clone(), seat.place.patient)
+        });
         let sent = match outbox {
             Some((outbox, true)) => outbox.send(trip).map_err(|_| Cause::Shutdown),
             Some((outbox, false)) => outbox.try_send(trip).map_err(|error| match error {
@@ -444,16 +448,18 @@ impl Desk {
 
     /// If the inbox is full the verdict task hangs. A part whose beginning cannot be told would go unanswered, so the
     /// station is in fault; the PLC sees its heartbeat stop, and rejects.
-    fn tell(&self, event: Event<View>) {
-        let Some(begun) = self.inside().begun.clone() else { return };
+    fn tell(&self, event: Event<View>) -> bool {
+        let Some(begun) = self.inside().begun.clone() else { return false };
         let is_begin = matches!(event, Event::Began(_));
-        if let Err(error) = begun.try_send(Told::Part(event)) {
+        let told = begun.try_send(Told::Part(event));
+        if let Err(error) = &told {
             if is_begin {
                 self.metrics.unaccounted.inc();
             }
             self.health.fault("the verdict stage does not take up new parts");
             tracing::error!(%error, "A part's beginning or loss could not be told to the verdict stage.");
         }
+        told.is_ok()
     }
 
     /// Lets the verdict stage tell the PLC that the part may move on. If there is no room it looks by itself, in 20 ms.

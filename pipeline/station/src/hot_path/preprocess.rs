@@ -1,23 +1,54 @@
 //! `preprocess-<camera>`: frames become tensors. A picture that cannot be prepared costs its part the verdict.
 
-use super::{Loss, Prepared};
-use plumb_inspection::{CameraId, Cause, Frame, Lap, RecipeNumber, Trip};
-use plumb_preprocess::Preprocessor;
-use std::{collections::BTreeMap, time::Instant};
+use super::{Loss, Prepared, Route};
+use plumb_inspection::{CameraId, Cause, Edition, Frame, Lap, Trip};
+use plumb_preprocess::{PreprocessError, Preprocessor};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-/// One camera's preprocessing, for every recipe that looks through it. A plain value with one method.
+/// One camera's preprocessing, for every edition that looks through it. A plain value with one method.
 pub struct Preparer {
     camera: CameraId,
-    by_recipe: BTreeMap<RecipeNumber, Preprocessor>,
+    by_edition: BTreeMap<Edition, Cutting>,
+}
+
+/// What one edition cuts out of a camera's frames, and where the pieces go.
+pub struct Cutting {
+    preprocessor: Preprocessor,
+    route: Arc<Route>,
+}
+
+impl Cutting {
+    /// `route` speaks of the regions in the order in which `preprocessor` cuts them.
+    pub fn new(preprocessor: Preprocessor, route: Route) -> Self {
+        Self { preprocessor, route: Arc::new(route) }
+    }
+
+    /// Does once what is done at the first frame of a size, so that no part pays for it.
+    ///
+    /// # Errors
+    /// When frames like this one cannot be cut so: a region lies outside.
+    pub fn rehearse(&mut self, frame: &Frame) -> Result<(), PreprocessError> {
+        self.preprocessor.prepare(frame).map(drop)
+    }
 }
 
 impl Preparer {
-    /// `by_recipe` holds what each recipe cuts out of this camera's frames.
-    pub fn new(camera: CameraId, by_recipe: BTreeMap<RecipeNumber, Preprocessor>) -> Self {
-        Self { camera, by_recipe }
+    /// A preparer that knows no edition yet.
+    pub fn new(camera: CameraId) -> Self {
+        Self { camera, by_edition: BTreeMap::new() }
     }
 
-    /// Cuts the trip's frame into its recipe's tensors.
+    /// From now on trips of `edition` are cut so.
+    pub fn learn(&mut self, edition: Edition, cutting: Cutting) {
+        self.by_edition.insert(edition, cutting);
+    }
+
+    /// No trip of `edition` matters any more.
+    pub fn forget(&mut self, edition: Edition) -> Option<Cutting> {
+        self.by_edition.remove(&edition)
+    }
+
+    /// Cuts the trip's frame into its edition's tensors.
     ///
     /// # Errors
     /// The part, its view and why it cannot be judged.
@@ -25,13 +56,13 @@ impl Preparer {
         let started = Instant::now();
         let (frame, mut trip) = trip.unload();
         let loss = |cause| Loss { part: trip.part, camera: self.camera.clone(), cause };
-        let Some(preprocessor) = self.by_recipe.get_mut(&trip.recipe) else {
+        let Some(cutting) = self.by_edition.get_mut(&trip.edition) else {
             return Err(loss(Cause::Recipe));
         };
-        match preprocessor.prepare(&frame) {
+        match cutting.preprocessor.prepare(&frame) {
             Ok(tensors) => {
                 trip.laps.add(Lap::Preprocess, started.elapsed());
-                Ok(trip.carrying(Prepared { frame, tensors }))
+                Ok(trip.carrying(Prepared::new(frame, tensors, cutting.route.clone())))
             }
             Err(error) => {
                 tracing::error!(part = %trip.part, camera = %self.camera, %error, "Picture could not be prepared.");

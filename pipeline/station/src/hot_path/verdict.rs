@@ -3,20 +3,20 @@
 //! The station's heartbeat is made here, by the path that a verdict takes: it stops when this task hangs or a stage
 //! before it no longer shows life, and the PLC then rejects.
 
-use super::{Answered, AwaitingWire, Desk, Examined, Told, View};
+use super::{Answered, AwaitingWire, Desk, Examined, Pulse, Told, View};
 use crate::{
+    changeover::{Changeover, Granted},
     config::Plan,
+    edition::{Editions, LoadedRecipe},
     metrics::Metrics,
+    shadow::ShadowDoor,
     state::{Health, State},
 };
 use plumb_inspection::{CameraId, Cause, Lap, Laps, RecipeNumber, Trigger, TriggerSource, Trip};
 use plumb_plc::{Answer, PlcEvent, PlcLink, StationState, VerdictCode};
 use plumb_verdict::{Closed, Decision, Event, OpenParts, Trend, Verdict, measure};
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{sync::mpsc, time};
@@ -25,8 +25,8 @@ use tokio::{sync::mpsc, time};
 pub struct Judged {
     /// What began it.
     pub trigger: Trigger,
-    /// By which recipe.
-    pub recipe: RecipeNumber,
+    /// By which edition of which recipe.
+    pub recipe: Arc<LoadedRecipe>,
     /// When the answer had to be out.
     pub deadline: Instant,
     /// Pass, fail or missed, with every reason.
@@ -51,33 +51,6 @@ pub trait Keeper: Send {
     fn is_alive(&self) -> bool;
 }
 
-/// Life signs of the threads before this stage: each ticks even when no part comes.
-#[derive(Debug)]
-pub struct Pulse {
-    started: Instant,
-    infer_ms: AtomicU64,
-}
-
-/// A heart that has just beaten.
-impl Default for Pulse {
-    fn default() -> Self {
-        Self { started: Instant::now(), infer_ms: AtomicU64::new(0) }
-    }
-}
-
-impl Pulse {
-    /// `infer` is alive.
-    pub fn infer(&self) {
-        self.infer_ms.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
-    }
-
-    fn infer_is_alive(&self) -> bool {
-        let silent =
-            (self.started.elapsed().as_millis() as u64).saturating_sub(self.infer_ms.load(Ordering::Relaxed));
-        silent < 1000
-    }
-}
-
 /// How often the station looks after itself between events; the heartbeat's 100 ms is a multiple of it.
 const TICK: Duration = Duration::from_millis(20);
 const BEAT_EVERY: u32 = 5;
@@ -86,40 +59,43 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Open parts, rules, PLC link.
 pub struct VerdictStage {
-    plan: Arc<Plan>,
-    desk: Arc<Desk>,
+    wires: VerdictWires,
     open: OpenParts<View>,
     link: Option<PlcLink>,
     plc_name: String,
     awaiting: AwaitingWire,
     trend: Trend,
-    keeper: Box<dyn Keeper>,
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
-    pulse: Arc<Pulse>,
     ticks: u32,
+}
+
+/// What the stage is wired to.
+pub struct VerdictWires {
+    /// What the station was started from.
+    pub plan: Arc<Plan>,
+    /// Begins the parts that the PLC asks for.
+    pub desk: Arc<Desk>,
+    /// By what each part is judged.
+    pub editions: Arc<Editions>,
+    /// Hears which recipe the PLC wants.
+    pub changeover: Changeover,
+    /// Takes answered parts off the hot path.
+    pub keeper: Box<dyn Keeper>,
+    /// Shows parts to models that look on.
+    pub shadow: ShadowDoor,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Says how the station is.
+    pub health: Arc<Health>,
+    /// Says whether the models' threads live.
+    pub pulse: Arc<Pulse>,
 }
 
 impl VerdictStage {
     /// A stage with no open parts.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one wire of the diagram in HOUSE and has one caller"
-    )]
-    pub fn new(
-        plan: Arc<Plan>,
-        desk: Arc<Desk>,
-        link: Option<PlcLink>,
-        plc_name: String,
-        keeper: Box<dyn Keeper>,
-        metrics: Arc<Metrics>,
-        health: Arc<Health>,
-        pulse: Arc<Pulse>,
-    ) -> Self {
-        let open = OpenParts::new(plan.station.open_parts_max);
-        let awaiting = AwaitingWire::default();
-        let trend = Trend::new(plan.trend);
-        Self { plan, desk, open, link, plc_name, awaiting, trend, keeper, metrics, health, pulse, ticks: 0 }
+    pub fn new(wires: VerdictWires, link: Option<PlcLink>, plc_name: String) -> Self {
+        let open = OpenParts::new(wires.plan.station.open_parts_max);
+        let (awaiting, trend) = (AwaitingWire::default(), Trend::new(wires.plan.trend));
+        Self { wires, open, link, plc_name, awaiting, trend, ticks: 0 }
     }
 
     /// Runs until both inboxes are closed, every part is answered and every answer confirmed or given up.
@@ -200,13 +176,17 @@ impl VerdictStage {
     }
 
     fn judge(&self, now: Instant, closed: Closed<View>) -> Judged {
-        let Closed { trigger, recipe, deadline, mut views, missed, late } = closed;
-        let plan = &self.plan.recipes[&recipe];
+        let Closed { trigger, edition, deadline, mut views, missed, late } = closed;
+        let recipe =
+            self.wires.editions.get(edition).expect("an edition with an open part stays in the book");
+        recipe.judged();
+        let judge = &recipe.plan.judge;
         let (verdict, reason_code) = match missed {
             Some(cause) => (Verdict::missed(cause), cause.code()),
             None => {
                 for (camera, view) in &mut views {
                     let scale = self
+                        .wires
                         .plan
                         .cameras
                         .iter()
@@ -216,8 +196,8 @@ impl VerdictStage {
                 }
                 let looked_at: Vec<_> =
                     views.iter().map(|(camera, view)| (camera.clone(), &view.seen.findings)).collect();
-                let verdict = plan.judge.judge(&looked_at);
-                let code = verdict.reasons.first().map_or(0, |reason| plan.judge.reason_code(reason));
+                let verdict = judge.judge(&looked_at);
+                let code = verdict.reasons.first().map_or(0, |reason| judge.reason_code(reason));
                 (verdict, code)
             }
         };
@@ -230,35 +210,36 @@ impl VerdictStage {
 
     fn answer(&mut self, now: Instant, judged: Judged) {
         self.watch_trend(&judged);
-        let recipe = self.plan.recipes[&judged.recipe].name.as_str();
+        let edition = judged.recipe.clone();
+        let recipe = edition.plan.name.as_str();
         let decision = now.saturating_duration_since(judged.trigger.at.mono);
-        self.metrics.decision_latency.with_label_values(&[recipe]).observe(decision.as_secs_f64());
+        self.wires.metrics.decision_latency.with_label_values(&[recipe]).observe(decision.as_secs_f64());
         for lap in Lap::ALL {
             if let Some(time) = judged.laps.get(lap) {
-                self.metrics.stage(lap, time);
+                self.wires.metrics.stage(lap, time);
             }
         }
         match judged.verdict.decision {
             Decision::Missed(cause) => {
-                self.metrics.missed(cause);
+                self.wires.metrics.missed(cause);
                 if cause == Cause::Deadline {
-                    self.metrics.deadline_missed();
+                    self.wires.metrics.deadline_missed();
                 }
                 tracing::warn!(part = %judged.trigger.part, cause = cause.as_str(), "Part could not be judged; it is rejected.");
             }
             Decision::Fail => {
                 let rule = judged.verdict.reasons.first().map_or("other", |reason| reason.rule.as_str());
-                self.metrics.rejected(recipe, rule);
+                self.wires.metrics.rejected(recipe, rule);
             }
             Decision::Pass => {}
         }
         if judged.late {
-            self.metrics.deadline_missed();
+            self.wires.metrics.deadline_missed();
         }
-        self.metrics.answered(recipe, metric_word(&judged));
+        self.wires.metrics.answered(recipe, metric_word(judged.verdict.decision, judged.late));
         for (_, view) in &judged.views {
             for (model, _, score) in &view.seen.findings.scores {
-                self.metrics.scored(recipe, model.as_str(), score.get());
+                self.wires.metrics.scored(recipe, model.as_str(), score.get());
             }
         }
         let answer = Answer {
@@ -266,10 +247,11 @@ impl VerdictStage {
             code: VerdictCode::of(&judged.verdict, judged.late),
             reason: judged.reason_code,
             decision,
-            recipe: judged.recipe,
+            recipe: edition.plan.number,
             deadline: judged.deadline,
         };
         let sent = self.link.as_ref().map(|link| link.answer(answer));
+        self.wires.shadow.pass(&judged);
         match sent {
             Some(Ok(())) => {
                 if let Some(written_off) = self.awaiting.sent(now, judged) {
@@ -291,22 +273,22 @@ impl VerdictStage {
         if let (Some(advice), false) = (&advice, before) {
             tracing::error!(part = %judged.trigger.part, "The line had better stop: {advice}.");
         }
-        self.health.trend(advice.map(|advice| format!("the line had better stop: {advice}")));
+        self.wires.health.trend(advice.map(|advice| format!("the line had better stop: {advice}")));
     }
 
     fn keep(&mut self, answered: Answered) {
         if let Some(time) = answered.judged.laps.get(Lap::Plc) {
-            self.metrics.stage(Lap::Plc, time);
+            self.wires.metrics.stage(Lap::Plc, time);
         }
-        self.metrics.records.inc();
-        self.keeper.keep(answered);
+        self.wires.metrics.records.inc();
+        self.wires.keeper.keep(answered);
     }
 
     fn hear(&mut self, event: PlcEvent) {
         match event {
             PlcEvent::TriggerRequested { part, encoder } => {
                 let numbered_by_plc = part.is_some();
-                let part = self.desk.ask(TriggerSource::Plc, part, Some(encoder));
+                let part = self.wires.desk.ask(TriggerSource::Plc, part, Some(encoder));
                 if let Some(link) = &self.link {
                     if !numbered_by_plc {
                         link.begun(part);
@@ -341,7 +323,7 @@ impl VerdictStage {
                     "The PLC triggered while the station was not ready; that part was not looked at."
                 );
             }
-            PlcEvent::RoundTrip(time) => self.metrics.plc_roundtrip.observe(time.as_secs_f64()),
+            PlcEvent::RoundTrip(time) => self.wires.metrics.plc_roundtrip.observe(time.as_secs_f64()),
             PlcEvent::LinkUp { says } => {
                 tracing::info!("{says}");
                 self.plc_is(None);
@@ -374,38 +356,31 @@ impl VerdictStage {
     }
 
     fn plc_error(&self, kind: &str) {
-        self.metrics.plc_error(&self.plc_name, kind);
+        self.wires.metrics.plc_error(&self.plc_name, kind);
     }
 
     fn plc_is(&self, down: Option<String>) {
-        self.metrics.plc_up.with_label_values(&[&self.plc_name]).set(i64::from(down.is_none()));
-        self.health.plc(down);
+        self.wires.metrics.plc_up.with_label_values(&[&self.plc_name]).set(i64::from(down.is_none()));
+        self.wires.health.plc(down);
     }
 
-    /// All recipes are loaded and warm from the start, so a changeover takes effect with the next part.
+    /// A recipe that is loaded takes effect with the next part. For another the PLC sees RecipeChanging until it is
+    /// loaded, or until the old one in word 18 says that it could not be.
     fn change_recipe(&mut self, number: RecipeNumber) {
-        if self.desk.change_recipe(number) {
-            let recipe = &self.plan.recipes[&number];
-            self.metrics.deadline.set(recipe.deadline.as_secs_f64());
-            tracing::info!(recipe = %recipe.name, number = number.0, "Changed recipe.");
-        } else {
-            tracing::error!(
-                number = number.0,
-                "The PLC asks for a recipe that is not loaded; the old one stays."
-            );
-        }
-        self.tell_state();
+        let granted = self.wires.changeover.by_plc(number);
+        // Shown once at least, however soon it is over: the handshake waits for its end.
+        self.tell_state(granted == Granted::Later);
     }
 
     /// Online, fault and recipe, as the PLC's block shows them.
-    fn tell_state(&self) {
+    fn tell_state(&self, recipe_changing: bool) {
         if let Some(link) = &self.link {
-            let condition = self.health.condition();
+            let condition = self.wires.health.condition();
             link.set_state(StationState {
                 online: !matches!(condition.state, State::Stopped | State::NotReleased),
                 fault: condition.state == State::Fault,
-                recipe_changing: false,
-                recipe: self.desk.recipe(),
+                recipe_changing,
+                recipe: self.wires.desk.current().plan.number,
             });
         }
     }
@@ -418,18 +393,18 @@ impl VerdictStage {
             self.keep(answered);
         }
         if self.ticks.is_multiple_of(BEAT_EVERY) {
-            let infer = self.pulse.infer_is_alive();
-            let ledger = self.keeper.is_alive();
+            let infer = self.wires.pulse.is_alive();
+            let ledger = self.wires.keeper.is_alive();
             for (heart, alive) in
                 [("infer", infer), ("ledger", ledger), ("verdict", true), ("plc", self.link.is_some())]
             {
                 if alive {
-                    self.metrics.beat(heart);
+                    self.wires.metrics.beat(heart);
                 }
             }
-            let condition = self.health.condition();
-            self.metrics.set_state(condition.state);
-            self.tell_state();
+            let condition = self.wires.health.condition();
+            self.wires.metrics.set_state(condition.state);
+            self.tell_state(self.wires.changeover.plc_waits());
             if let Some(link) = &self.link
                 && infer
                 && ledger
@@ -443,19 +418,21 @@ impl VerdictStage {
     /// The PLC may trigger when the next part would be judged.
     fn tell_readiness(&self, now: Instant) {
         if let Some(link) = &self.link {
-            let released =
-                !matches!(self.health.condition().state, State::Fault | State::Stopped | State::NotReleased);
-            let room = self.open.len() < self.plan.station.open_parts_max;
-            link.set_ready(released && room && self.desk.is_ready(now));
+            let released = !matches!(
+                self.wires.health.condition().state,
+                State::Fault | State::Stopped | State::NotReleased
+            );
+            let room = self.open.len() < self.wires.plan.station.open_parts_max;
+            link.set_ready(released && room && self.wires.desk.is_ready(now));
         }
     }
 }
 
 /// Parts that could not be judged in time are errors, whatever their verdict says.
-fn metric_word(judged: &Judged) -> &'static str {
-    match judged.verdict.decision {
-        Decision::Pass if !judged.late => "pass",
-        Decision::Fail if !judged.late => "reject",
+fn metric_word(decision: Decision, late: bool) -> &'static str {
+    match decision {
+        Decision::Pass if !late => "pass",
+        Decision::Fail if !late => "reject",
         Decision::Pass | Decision::Fail | Decision::Missed(_) => "error",
     }
 }
@@ -463,32 +440,11 @@ fn metric_word(judged: &Judged) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plumb_inspection::{PartId, Stamp};
-
-    fn judged(decision: Decision, late: bool) -> Judged {
-        let verdict = match decision {
-            Decision::Missed(cause) => Verdict::missed(cause),
-            Decision::Pass | Decision::Fail => Verdict { decision, reasons: vec![] },
-        };
-        let at = Stamp::now();
-        let trigger = Trigger { part: PartId::FIRST, source: TriggerSource::Api, at, encoder: None };
-        Judged {
-            trigger,
-            recipe: RecipeNumber(1),
-            deadline: at.mono,
-            verdict,
-            reason_code: 0,
-            late,
-            views: vec![],
-            laps: Laps::default(),
-            decided_at: at.mono,
-        }
-    }
 
     #[test]
     fn a_late_pass_is_never_counted_as_a_pass() {
-        assert_eq!(metric_word(&judged(Decision::Pass, false)), "pass");
-        assert_eq!(metric_word(&judged(Decision::Pass, true)), "error");
-        assert_eq!(metric_word(&judged(Decision::Missed(Cause::Model), false)), "error");
+        assert_eq!(metric_word(Decision::Pass, false), "pass");
+        assert_eq!(metric_word(Decision::Pass, true), "error");
+        assert_eq!(metric_word(Decision::Missed(Cause::Model), false), "error");
     }
 }

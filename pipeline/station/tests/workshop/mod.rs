@@ -9,8 +9,10 @@ use plumb_station::{
     config,
     station::{Station, Wiring},
 };
+use serde_json::Value;
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::mpsc,
     time::{Duration, Instant},
@@ -61,6 +63,16 @@ impl Workshop {
         workshop
     }
 
+    /// As [`Workshop::new`], with every model of `tests/models` beside the first.
+    pub(crate) fn with_models(station: &str, recipe: &str) -> Self {
+        let workshop = Self::new(station, recipe);
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models");
+        for file in fs::read_dir(models).expect("the models").flatten() {
+            fs::copy(file.path(), workshop.path(&file.file_name().to_string_lossy())).expect("a model");
+        }
+        workshop
+    }
+
     /// Writes a file of the station.
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).expect("a file of the station");
@@ -97,6 +109,25 @@ pub(crate) fn wait_until(what: &str, patience: Duration, mut done: impl FnMut() 
         assert!(Instant::now() < end, "waited {patience:?} in vain for: {what}");
         std::thread::park_timeout(Duration::from_millis(5));
     }
+}
+
+/// GET, whatever the status.
+pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, Value) {
+    answer(agent().get(format!("http://{address}{path}")).call())
+}
+
+/// POST without a body, whatever the status.
+pub(crate) fn post(address: SocketAddr, path: &str) -> (u16, Value) {
+    answer(agent().post(format!("http://{address}{path}")).send_empty())
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::new_with_config(ureq::Agent::config_builder().http_status_as_error(false).build())
+}
+
+fn answer(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, Value) {
+    let mut answer = answer.expect("HTTP");
+    (answer.status().as_u16(), answer.body_mut().read_json().expect("JSON"))
 }
 
 /// Where the shared pictures are, or `None` with a word about it.

@@ -1,6 +1,10 @@
 //! `/api/v1/models` and `/api/v1/shadow`: what runs, what each model is trusted with, and what shadows say.
 
 use super::{Shared, Watchman, refusal};
+use crate::{
+    config::ModelPlan,
+    edition::{LoadedModel, LoadedRecipe},
+};
 use axum::{
     Json,
     extract::{Path, Query, State, rejection::QueryRejection},
@@ -75,23 +79,51 @@ pub(crate) fn family_of(card: &Card) -> String {
     family["kind"].as_str().unwrap_or("unknown").to_owned()
 }
 
-/// What runs, and why there.
+/// What runs for each edition, what was asked for, what was tried and why it runs where it does; shadows too.
 fn loaded(watchman: &Watchman) -> Vec<Value> {
-    let asked = watchman.plan.infer.device.to_string();
-    let tell = |(model, card): (&plumb_inference::ModelInfo, &Card)| {
-        json!({
-            "name": model.name,
-            "digest": model.digest,
-            "loaded": true,
-            "family": family_of(card),
-            "asked": asked,
-            "provider": model.provider,
-            "why": model.why,
-            "warm_up_ms": model.warm_up.as_secs_f64() * 1000.0,
-            "labels": model.labels,
-        })
-    };
-    watchman.models.iter().zip(&watchman.plan.cards).map(tell).collect()
+    let mut models = Vec::new();
+    for recipe in watchman.editions.all() {
+        let plan = &recipe.plan;
+        for (model, planned) in recipe.models.iter().zip(&plan.models) {
+            models.extend(model.as_ref().map(|model| one(&recipe, planned, model)));
+        }
+        for shadow in &recipe.shadows {
+            let planned = &plan.models[shadow.plan.model];
+            let mut told = match &shadow.model {
+                Ok(model) => one(&recipe, planned, model),
+                Err(says) => json!({
+                    "name": planned.card.name, "digest": planned.digest(), "loaded": false,
+                    "family": family_of(&planned.card), "recipe": plan.name, "edition": recipe.edition,
+                    "failed": says,
+                }),
+            };
+            told["shadow_of"] = json!(plan.models[shadow.plan.instead_of].card.name);
+            models.push(told);
+        }
+    }
+    models
+}
+
+fn one(recipe: &LoadedRecipe, planned: &ModelPlan, model: &LoadedModel) -> Value {
+    let info = &model.info;
+    let tried = info.tried.iter().map(|tried| json!({ "device": tried.device, "reason": tried.reason }));
+    json!({
+        "name": info.name,
+        "digest": info.digest,
+        "loaded": true,
+        "family": family_of(&planned.card),
+        "recipe": recipe.plan.name,
+        "edition": recipe.edition,
+        "asked": model.asked,
+        "tried": tried.collect::<Vec<_>>(),
+        "provider": info.provider,
+        "why": info.why,
+        "variant": info.variant,
+        "degraded": model.degraded,
+        "warm_up_ms": model.run.as_secs_f64() * 1000.0,
+        "deadline_ms": recipe.plan.deadline.as_millis() as u64,
+        "labels": info.labels,
+    })
 }
 
 /// Adds what the ledger says to each model that is loaded, and the models it alone knows. A state is null where the

@@ -1,6 +1,6 @@
 //! Every model that a station's recipes name or its ledger knows.
 
-use crate::config::Plan;
+use crate::config::{Plan, RecipePlan, RegionPlan};
 use plumb_inference::Card;
 use plumb_inspection::{ModelName, RecipeName};
 use plumb_ledger::{LedgerError, LivePlace, ModelBook, ModelEntry, NewModel};
@@ -30,7 +30,7 @@ pub(super) fn all(plan: &Plan, book: &ModelBook) -> Result<Vec<Known>, LedgerErr
             None => {
                 let entry = entries.iter().position(|entry| entry.digest == card.sha256);
                 let entry = entry.map(|at| entries.remove(at));
-                known.push(Known { model: as_new(card), entry, named_by: vec![place] });
+                known.push(Known { model: crate::lifecycle::as_new(card), entry, named_by: vec![place] });
             }
         }
     }
@@ -48,20 +48,12 @@ pub(super) fn all(plan: &Plan, book: &ModelBook) -> Result<Vec<Known>, LedgerErr
 }
 
 /// Each recipe with each card that it names.
-fn named(plan: &Plan) -> impl Iterator<Item = (&RecipeName, &Card)> {
+fn named<'p>(plan: &'p Plan) -> impl Iterator<Item = (&'p RecipeName, &'p Card)> {
+    let card =
+        |recipe: &'p RecipePlan, region: &RegionPlan| (&recipe.name, &*recipe.models[region.model].card);
     plan.recipes
         .values()
-        .flat_map(|recipe| recipe.regions.iter().map(|region| (&recipe.name, &plan.cards[region.card])))
-}
-
-/// The model that a card describes.
-pub(super) fn as_new(card: &Card) -> NewModel {
-    NewModel {
-        digest: card.sha256.clone(),
-        name: card.name.clone(),
-        family: Some(crate::background::family_of(card)),
-        about: card.about.as_ref().and_then(|about| serde_json::to_string(about).ok()),
-    }
+        .flat_map(move |recipe| recipe.regions.iter().map(move |region| card(recipe, region)))
 }
 
 /// Names and digests, as [`plumb_ledger::pick`] wants them.

@@ -100,7 +100,7 @@ fn meant(model: &str, mut known: Vec<Known>) -> Result<Known, (Exit, String)> {
     if Path::new(model).extension().is_some_and(|extension| extension == "toml") {
         let card = Card::read(Path::new(model)).map_err(|error| model_trouble(&error))?;
         let there = known.iter().position(|known| known.model.digest == card.sha256);
-        let new = || Known { model: known::as_new(&card), entry: None, named_by: Vec::new() };
+        let new = || Known { model: crate::lifecycle::as_new(&card), entry: None, named_by: Vec::new() };
         return Ok(there.map_or_else(new, |at| known.swap_remove(at)));
     }
     let digests = known::digests(&known);

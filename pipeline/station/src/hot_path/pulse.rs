@@ -1,0 +1,90 @@
+//! Life signs of the threads that run models. Each ticks even when no part comes; one that hangs stops the heartbeat.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Silence after which a thread counts as hung: ten of its beats.
+const SILENT_AFTER: Duration = Duration::from_secs(1);
+
+/// The hearts of all device threads.
+#[derive(Debug)]
+pub struct Pulse {
+    started: Instant,
+    hearts: Mutex<Vec<Arc<AtomicU64>>>,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self { started: Instant::now(), hearts: Mutex::new(Vec::new()) }
+    }
+}
+
+impl Pulse {
+    /// A thread more to listen to. It has just beaten.
+    pub fn listen(self: &Arc<Self>) -> Heart {
+        let heart = Heart { pulse: self.clone(), beat_ms: Arc::default() };
+        heart.beat();
+        self.hearts().push(heart.beat_ms.clone());
+        heart
+    }
+
+    /// True while every thread beats. One that ended by a panic does not: it never said that it leaves.
+    pub fn is_alive(&self) -> bool {
+        let now = self.now_ms();
+        let beats = |heart: &Arc<AtomicU64>| {
+            u128::from(now.saturating_sub(heart.load(Ordering::Relaxed))) < SILENT_AFTER.as_millis()
+        };
+        self.hearts().iter().all(beats)
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    fn hearts(&self) -> MutexGuard<'_, Vec<Arc<AtomicU64>>> {
+        self.hearts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One thread's life sign.
+#[derive(Debug)]
+pub struct Heart {
+    pulse: Arc<Pulse>,
+    beat_ms: Arc<AtomicU64>,
+}
+
+impl Heart {
+    /// The thread is alive.
+    pub fn beat(&self) {
+        self.beat_ms.store(self.pulse.now_ms(), Ordering::Relaxed);
+    }
+
+    /// The thread ends as it should.
+    pub fn leave(self) {
+        self.pulse.hearts().retain(|other| !Arc::ptr_eq(other, &self.beat_ms));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_silent_thread_stops_the_heartbeat_and_one_that_left_does_not() {
+        let pulse = Arc::new(Pulse::default());
+        let (going, leaving) = (pulse.listen(), pulse.listen());
+        assert!(pulse.is_alive());
+        leaving.leave();
+        assert_eq!(pulse.hearts().len(), 1);
+        let long_ago = Pulse { started: Instant::now() - 3 * SILENT_AFTER, hearts: Mutex::default() };
+        long_ago.hearts().push(Arc::default());
+        assert!(!long_ago.is_alive(), "it has not beaten since the start");
+        drop(going);
+        assert_eq!(pulse.hearts().len(), 1, "a thread that ends by a panic stays on the list, silent");
+    }
+}
