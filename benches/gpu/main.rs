@@ -13,7 +13,7 @@ use plumb_inference::{
     Card, Device, LoadOptions, Model, Normalise, NvidiaOptions, OpenVino, Precision, Runtime, Transfer,
 };
 use plumb_inspection::Findings;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,16 +52,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         let expected: Vec<Findings> = tensors.iter().map(|t| model.examine(t)).collect::<Result<_, _>>()?;
         drop(model);
         println!("{HEAD}");
-        let mut bare_ms = BTreeMap::new();
+        let (mut bare_ms, mut absent) = (BTreeMap::new(), BTreeSet::new());
         for way in ways(&given) {
             for &batch in &given.batches {
                 let Way { options, .. } = &way;
+                if absent.contains(&options.device) {
+                    continue; // it was said once why nothing runs there
+                }
                 let bare = *bare_ms
                     .entry((options.device.clone(), options.nvidia.tf32, batch))
                     .or_insert_with(|| bare::median_ms(&runtime, &card, options, batch, given.patience));
                 let row = measure(&runtime, &card, &way, batch, given.patience, &expected, bare);
                 println!("{}", line(&row));
                 let refused = row.is_err();
+                if row.as_ref().is_err_and(|refusal| refusal.device_is_absent) {
+                    absent.insert(options.device.clone());
+                }
                 all.push(row);
                 if refused {
                     break; // a larger batch would be refused for the same reason
@@ -71,8 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!();
     }
     if let Some(path) = &given.json {
-        let rows: Vec<_> = all.iter().flatten().collect();
-        std::fs::write(path, serde_json::to_string_pretty(&rows)?)?;
+        std::fs::write(path, serde_json::to_string_pretty(&all)?)?;
     }
     Ok(())
 }
@@ -145,8 +150,10 @@ fn line(measured: &Measured) -> String {
             row.apart.map_or_else(|| "**other findings**".to_owned(), |apart| format!("{apart:.1e}")),
             row.nodes
         ),
-        Err((device, way, batch, reason)) => {
-            format!("| {device} | {way} | {batch} | not here: {} |", reason.replace('|', "/"))
+        Err(refusal) => {
+            let way = if refusal.device_is_absent { "every way" } else { &refusal.way };
+            let reason = refusal.reason.replace('|', "/");
+            format!("| {} | {way} | {} | not here: {reason} | | | | | | |", refusal.device, refusal.batch)
         }
     }
 }

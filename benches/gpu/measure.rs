@@ -1,6 +1,6 @@
 //! One row of the table: a way to run a model, timed and compared.
 
-use plumb_inference::{Card, LoadOptions, Model, Runtime};
+use plumb_inference::{Card, LoadOptions, Model, ModelError, Runtime};
 use plumb_inspection::{Affine, Element, Findings, Layout, Placement, RectPx, Tensor, TensorSpec, Values};
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -33,8 +33,19 @@ pub(crate) struct Row {
     pub(crate) nodes: String,
 }
 
+/// Why there is no row.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Refusal {
+    pub(crate) device: String,
+    pub(crate) way: String,
+    pub(crate) batch: usize,
+    pub(crate) reason: String,
+    /// True where no other way will do there either.
+    pub(crate) device_is_absent: bool,
+}
+
 /// A row, or why there is none.
-pub(crate) type Measured = Result<Row, (String, String, usize, String)>;
+pub(crate) type Measured = Result<Row, Refusal>;
 
 /// How long each row is measured, and how many runs it has at least.
 #[derive(Clone, Copy, Debug)]
@@ -73,9 +84,19 @@ pub(crate) fn measure(
     bare: Option<f64>,
 ) -> Measured {
     let device = way.options.device.to_string();
-    let failed = |reason: String| (device.clone(), way.name.clone(), batch, reason);
+    let refusal = |reason: String, device_is_absent| Refusal {
+        device: device.clone(),
+        way: way.name.clone(),
+        batch,
+        reason,
+        device_is_absent,
+    };
+    let failed = |reason: String| refusal(reason, false);
     let options = LoadOptions { batch_max: batch, ..way.options.clone() };
-    let mut model = Model::load(runtime, card, &options).map_err(|error| failed(error.to_string()))?;
+    let mut model = Model::load(runtime, card, &options).map_err(|error| match error {
+        ModelError::Device { reason, .. } => refusal(reason, true),
+        error => failed(error.to_string()),
+    })?;
     if model.info().batch_max < batch {
         return Err(failed(format!("the model takes {} a run", model.info().batch_max)));
     }

@@ -153,11 +153,11 @@ pub(crate) mod tests {
 
     impl Mask {
         /// The pixels of the tensor that are marked.
-        pub(crate) fn marked(&self) -> Vec<(usize, usize)> {
+        pub(crate) fn marked(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
             let Window { left, top, width, height } = self.window;
-            let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+            let pixels = (0..height).flat_map(move |y| (0..width).map(move |x| (x, y)));
             let marked = pixels.filter(|(x, y)| self.pieces.piece_at(*x, *y).is_some());
-            marked.map(|(x, y)| (left + x, top + y)).collect()
+            marked.map(move |(x, y)| (left + x, top + y))
         }
     }
 
@@ -257,7 +257,7 @@ pub(crate) mod tests {
                 mask.window(whole(look), look);
                 mask.draw(&picture, least, edge);
                 let area = mask.area_and_outline(look).map_or(0.0, |(area, _)| area);
-                let marked = mask.marked();
+                let marked: Vec<_> = mask.marked().collect();
                 prop_assert_eq!(area, marked.len() as f32);
                 for (x, y) in (0..16).flat_map(|y| (0..20).map(move |x| (x, y))) {
                     let expected = sampled(&picture, x, y, edge);

@@ -96,7 +96,7 @@ mod tests {
                     mask.window(box_px, look);
                     mask.draw(&picture, 0.0, Edge::Extended);
                     mask.area_and_outline(look);
-                    mask.marked()
+                    mask.marked().collect::<Vec<_>>()
                 };
                 let box_px = RectPx { x: at.0, y: at.1, w: at.2, h: at.3 };
                 let (part, all) = (drawn(box_px, box_px), drawn(box_px, whole));

@@ -2,7 +2,8 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-/// How patient a client is, and how much it takes on. The defaults suit servers in the same hall.
+/// How patient a client is, and how much it takes on. The defaults suit servers in the same hall. Waits shorter than
+/// 10 ms are 10 ms; one longer than a day is a day.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The model's version; empty leaves the choice to the server.
@@ -41,6 +42,23 @@ impl Default for Options {
             ping_after: Duration::from_secs(20),
             ping_within: Duration::from_secs(2),
             answer_bytes_max: 64 << 20,
+        }
+    }
+}
+
+impl Options {
+    /// Waits of nothing would be loops without a pause, and waits without end are none.
+    pub(crate) fn bounded(self) -> Self {
+        let at_least = |wait: Duration| wait.max(Duration::from_millis(10));
+        Self {
+            connect_within: self.connect_within.min(Duration::from_secs(24 * 3600)),
+            look_every: at_least(self.look_every),
+            look_within: at_least(self.look_within),
+            retry_min: at_least(self.retry_min),
+            retry_max: at_least(self.retry_max),
+            ping_after: at_least(self.ping_after),
+            ping_within: at_least(self.ping_within),
+            ..self
         }
     }
 }

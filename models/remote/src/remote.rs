@@ -40,6 +40,7 @@ impl Remote {
         if endpoints.is_empty() {
             return Err(RemoteError::NoAddress { model: model.to_owned() });
         }
+        let options = options.bounded();
         let addresses = endpoints.iter().map(|e| address(e, &options)).collect::<Result<Vec<_>, _>>()?;
         let by = Instant::now() + options.connect_within;
         let board = Arc::new(Board::new(model.to_owned(), endpoints));

@@ -12,6 +12,9 @@ use std::{
 };
 use tokio::sync::watch;
 
+/// Longest time that a server is told; gRPC cannot say any time at all.
+const TOLD_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// One request.
 pub(crate) struct Request {
     pub(crate) board: Arc<Board>,
@@ -55,7 +58,7 @@ impl Request {
     ) -> Result<ModelInferResponse, Why> {
         let _under_way = self.board.under_way(turn.at);
         let mut request = tonic::Request::new(self.message.clone()); // its tensors are shared, not copied
-        request.set_timeout(self.by.saturating_duration_since(Instant::now()));
+        request.set_timeout(self.by.saturating_duration_since(Instant::now()).min(TOLD_MAX));
         let mut client = turn.client.clone();
         tokio::select! {
             answer = client.model_infer(request) => match answer {

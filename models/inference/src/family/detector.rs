@@ -146,8 +146,8 @@ impl DetectorConfig {
 pub(crate) struct Detector {
     config: DetectorConfig,
     candidates: Vec<Candidate>,
-    /// Best class and score a box, for layouts that lie class by class.
-    best: Vec<(f32, u32)>,
+    /// Best score of each box, for layouts that lie class by class.
+    best: Vec<f32>,
 }
 
 impl Detector {

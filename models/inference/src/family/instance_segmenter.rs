@@ -126,7 +126,7 @@ impl InstanceSegmenterConfig {
 pub(crate) struct InstanceSegmenter {
     config: InstanceSegmenterConfig,
     candidates: Vec<Candidate>,
-    best: Vec<(f32, u32)>,
+    best: Vec<f32>,
     /// Coefficients of one box.
     coefficients: Vec<f32>,
     /// Logits of one box, made of prototypes.
@@ -163,6 +163,35 @@ impl InstanceSegmenter {
             Boxes::Lists(boxes) => boxes.candidates(score_min, numbered_from(1), candidates),
             Boxes::Dets(boxes) => boxes.candidates(score_min, numbered_from(0), candidates),
         }
+    }
+
+    /// Hands every finding to `seen`, with its mask; gives the best score of any box.
+    fn each(
+        &mut self,
+        outputs: &[Output<'_>],
+        look: &Look<'_>,
+        mut seen: impl FnMut(Finding, &Mask),
+    ) -> Result<f32, ModelError> {
+        let (boxes, masks) = parts(&self.config, outputs, look)?;
+        let raw = self.find(&boxes, look.input_px);
+        let all = matches!(boxes, Boxes::Columns(_) | Boxes::Rows(_));
+        let suppression = Suppression {
+            iou_max: self.config.iou_max.or_else(|| all.then(half)).map(Fraction::get),
+            class_agnostic: self.config.class_agnostic,
+            kept_max: self.config.findings_max,
+        };
+        suppression.upright(&mut self.candidates);
+        for i in 0..self.candidates.len() {
+            let candidate = self.candidates[i];
+            let found = look.finding(candidate.class as usize, candidate.score, candidate.box_px)?;
+            let Some(finding) = found else { continue };
+            self.draw(&candidate, &boxes, &masks, look);
+            let Some((area_px, polygon)) = self.mask.area_and_outline(look) else { continue };
+            if area_px >= self.config.area_min_px.get() {
+                seen(Finding { area_px, polygon_px: Some(polygon), ..finding }, &self.mask);
+            }
+        }
+        Ok(raw)
     }
 
     /// Draws the mask of `candidate`, in tensor px.
@@ -295,26 +324,103 @@ impl Family for InstanceSegmenter {
     }
 
     fn read(&mut self, outputs: &[Output<'_>], look: &Look<'_>) -> Result<Findings, ModelError> {
-        let (boxes, masks) = parts(&self.config, outputs, look)?;
-        let raw = self.find(&boxes, look.input_px);
-        let all = matches!(boxes, Boxes::Columns(_) | Boxes::Rows(_));
-        let suppression = Suppression {
-            iou_max: self.config.iou_max.or_else(|| all.then(half)).map(Fraction::get),
-            class_agnostic: self.config.class_agnostic,
-            kept_max: self.config.findings_max,
-        };
-        suppression.upright(&mut self.candidates);
-        let mut list = Vec::with_capacity(self.candidates.len());
-        for i in 0..self.candidates.len() {
-            let candidate = self.candidates[i];
-            let found = look.finding(candidate.class as usize, candidate.score, candidate.box_px)?;
-            let Some(finding) = found else { continue };
-            self.draw(&candidate, &boxes, &masks, look);
-            let Some((area_px, polygon)) = self.mask.area_and_outline(look) else { continue };
-            if area_px >= self.config.area_min_px.get() {
-                list.push(Finding { area_px, polygon_px: Some(polygon), ..finding });
+        let mut list = Vec::new();
+        let raw = self.each(outputs, look, |finding, _| list.push(finding))?;
+        look.findings(list, raw)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::family::FamilyConfig;
+    use crate::family::tests::look_at;
+    use crate::session::{Asked, Session, Source};
+    use crate::{Device, LoadOptions, Runtime};
+    use plumb_inspection::{TensorSpec, Values};
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    type Pixels = BTreeSet<(usize, usize)>;
+
+    /// Every finding of one of `models/exports` with the pixels of its mask.
+    fn seen(folder: &Path, family: &str, of_imagenet: bool) -> Vec<(Finding, Pixels)> {
+        let picture = image::open(folder.join("picture.png")).unwrap().to_rgb8();
+        let (width, height) = picture.dimensions();
+        let planes = (0..3).flat_map(|c| picture.pixels().map(move |pixel| (c, pixel.0[c])));
+        let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+        let values = planes.map(|(c, level)| match (f32::from(level) / 255.0, of_imagenet) {
+            (level, true) => (level - mean[c]) / std[c],
+            (level, false) => level,
+        });
+        let values = Values::F32(values.collect());
+        let spec = serde_json::json!({ "width": width, "height": height });
+        let spec: TensorSpec = serde_json::from_value(spec).unwrap();
+        let runtime = Runtime::load(None).unwrap_or_else(|error| panic!("{error}"));
+        let options = LoadOptions::default();
+        let asked =
+            Asked { runtime: &runtime, device: &Device::Cpu, options: &options, sides: &[], profile: None };
+        let mut session = Session::open(&asked, Source::File(&folder.join("model.onnx")), None)
+            .unwrap_or_else(|error| panic!("{folder:?}: {error:?}"));
+        let config = crate::family::tests::config(family);
+        let FamilyConfig::InstanceSegmenter(config) = config else { panic!("{family}") };
+        let mut family = InstanceSegmenter::new(config);
+        look_at(&["scratch", "dent", "stain"], width, height, |look| {
+            let mut seen = Vec::new();
+            let read = |outputs: &[Output<'_>]| {
+                family.each(outputs, look, |finding, mask| seen.push((finding, mask.marked().collect())))
+            };
+            session.run(&spec, &[&values], 1, read).unwrap_or_else(|error| panic!("{error:?}")).unwrap();
+            seen
+        })
+    }
+
+    #[test]
+    fn masks_are_those_of_the_packages_that_the_models_come_from() {
+        let exports = Path::new(env!("CARGO_MANIFEST_DIR")).join("../exports/files");
+        let yolo = "kind = 'instance_segmenter'\noutput = 'yolo_v8'\niou_max = 0.45";
+        let end_to_end = "kind = 'instance_segmenter'\noutput = 'yolo_end_to_end'";
+        let rows = [
+            ("ultralytics-v8-segment", yolo, false),
+            ("ultralytics-v8-segment-half", yolo, false),
+            ("ultralytics-v11-segment", yolo, false),
+            ("ultralytics-v8-segment-nms", end_to_end, false),
+            ("ultralytics-26-segment", end_to_end, false),
+            ("rfdetr-segment", "kind = 'instance_segmenter'\noutput = 'detr'\nbackground = 3", true),
+            ("torchvision-maskrcnn", "kind = 'instance_segmenter'\noutput = 'torchvision'", false),
+        ];
+        let mut compared = 0;
+        for (name, family, of_imagenet) in rows {
+            let folder = exports.join(name);
+            let found = seen(&folder, family, of_imagenet);
+            let reference = std::fs::read_to_string(folder.join("reference.json")).unwrap();
+            let reference: serde_json::Value = serde_json::from_str(&reference).unwrap();
+            for expected in reference["pictures"][0]["findings"].as_array().unwrap() {
+                let mask = image::open(folder.join(expected["mask"].as_str().unwrap())).unwrap().to_luma8();
+                let pixels: Pixels = mask
+                    .enumerate_pixels()
+                    .filter(|(_, _, level)| level.0[0] > 127)
+                    .map(|(x, y, _)| (x as usize, y as usize))
+                    .collect();
+                let edge = |i: usize| expected["box_px"][i].as_f64().unwrap() as f32;
+                let score = expected["score"].as_f64().unwrap() as f32;
+                let same = |finding: &Finding| {
+                    finding.class.as_str() == expected["class"]
+                        && (finding.score.get() - score).abs() < 1e-3
+                        && (finding.box_px.x - edge(0)).abs() < 1.0
+                        && (finding.box_px.y - edge(1)).abs() < 1.0
+                };
+                let (_, ours) = found
+                    .iter()
+                    .find(|(finding, _)| same(finding))
+                    .unwrap_or_else(|| panic!("{name}: no {expected}"));
+                let both = ours.intersection(&pixels).count() as f32;
+                let either = ours.union(&pixels).count() as f32;
+                assert!(both / either >= 0.98, "{name}: {both} of {either} px for {expected}");
+                compared += 1;
             }
         }
-        look.findings(list, raw)
+        println!("{compared} masks");
+        assert!(compared >= 80, "{compared}");
     }
 }

@@ -49,7 +49,7 @@ pub enum OrientedDetectorOutput {
 pub(crate) struct OrientedDetector {
     config: OrientedDetectorConfig,
     candidates: Vec<Candidate>,
-    best: Vec<(f32, u32)>,
+    best: Vec<f32>,
     /// The candidates turned, beside them.
     boxes: Vec<RotatedBox>,
 }

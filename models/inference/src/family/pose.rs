@@ -74,7 +74,7 @@ impl PoseConfig {
 pub(crate) struct Pose {
     config: PoseConfig,
     candidates: Vec<Candidate>,
-    best: Vec<(f32, u32)>,
+    best: Vec<f32>,
     /// Numbers of one box's keypoints.
     numbers: Vec<f32>,
 }

@@ -184,3 +184,48 @@ fn named<'v>(
 ) -> Result<Vec<Output<'v>>, String> {
     names.iter().zip(values).map(|(name, value)| Output::of(name, value)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Asked, Session, Source};
+    use crate::{Device, LoadOptions, Runtime};
+    use plumb_inspection::TensorSpec;
+    use std::path::Path;
+
+    /// The way to a card and back, with the processor's memory for the card's: the steps are the same.
+    #[test]
+    fn what_is_bound_gives_what_is_lent_gives_at_every_run_and_batch() {
+        let runtime = Runtime::load(None).unwrap_or_else(|error| panic!("{error}"));
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/classifier-batch.onnx");
+        let options = LoadOptions::default();
+        let asked =
+            Asked { runtime: &runtime, device: &Device::Cpu, options: &options, sides: &[], profile: None };
+        let spec: TensorSpec =
+            serde_json::from_value(serde_json::json!({ "width": 32, "height": 32 })).unwrap();
+        let pictures: Vec<Values> = (0..6)
+            .map(|n: u32| Values::F32((0..3072).map(|i| ((i * (n + 7919)) % 256) as f32 / 255.0).collect()))
+            .collect();
+        let numbers = |session: &mut Session, pictures: &[&Values], places: usize| -> Vec<f32> {
+            let read = |outputs: &[Output<'_>]| outputs[0].values[..pictures.len() * 3].to_vec();
+            session.run(&spec, pictures, places, read).unwrap_or_else(|error| panic!("{error:?}"))
+        };
+        let mut lent = Session::open(&asked, Source::File(&file), None).unwrap();
+        let cpu = || AllocationDevice::CPU;
+        for device in [None, Some(cpu())] {
+            let mut bound = Session::open(&asked, Source::File(&file), None).unwrap();
+            bound.binding = Some(Memory { host: cpu(), device, card: 0 });
+            for places in [1, 4, 1, 2] {
+                for run in pictures.chunks(places) {
+                    let run: Vec<&Values> = run.iter().collect();
+                    assert_eq!(
+                        numbers(&mut bound, &run, places),
+                        numbers(&mut lent, &run, run.len()),
+                        "{places}"
+                    );
+                }
+            }
+            assert_eq!(bound.bound.keys().copied().collect::<Vec<_>>(), [1, 2, 4]);
+        }
+    }
+}

@@ -113,9 +113,16 @@ fn fault(lower: &str) -> Option<DeviceFault> {
     WORDS.iter().find(|(_, words)| words.iter().any(|word| lower.contains(word))).map(|(fault, _)| *fault)
 }
 
-/// ONNX Runtime puts the place in its own source before its sentences; nobody at a station can do anything with it.
+/// ONNX Runtime puts the place in its own source before its sentences, and sometimes a function and a code; nobody at a
+/// station can do anything with those.
 fn tidy(message: &str) -> String {
     let line = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    // `… [ONNXRuntimeError] : 1 : FAIL : Failed to load library …`
+    if let Some((_, coded)) = line.split_once("[ONNXRuntimeError] : ")
+        && let Some(said) = coded.splitn(3, " : ").nth(2)
+    {
+        return said.to_owned();
+    }
     match line.split_once(".cc:") {
         Some((path, rest)) if path.starts_with('/') && !path.contains(' ') => {
             let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -193,5 +200,10 @@ mod tests {
         let says = "/onnxruntime_src/onnxruntime/core/x.cc:1577 bool onnxruntime::Load() Failed to load\n";
         assert_eq!(tidy(says), "bool onnxruntime::Load() Failed to load");
         assert_eq!(tidy("Load model from a.cc failed"), "Load model from a.cc failed");
+        let says = "onnxruntime::Provider& onnxruntime::ProviderLibrary::Get() [ONNXRuntimeError] : 1 : FAIL : Failed \
+                    to load library cuda.so with error: libcuda.so.1: cannot open shared object file";
+        let expected =
+            "Failed to load library cuda.so with error: libcuda.so.1: cannot open shared object file";
+        assert_eq!(tidy(says), expected);
     }
 }

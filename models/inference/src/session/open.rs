@@ -86,7 +86,9 @@ fn fresh(asked: &Asked<'_>, source: Source<'_>, made: Option<&Path>) -> Result<G
 /// they are mapped and not copied.
 ///
 /// Measured on a 12 MB detector of convolutions and a 41 MB model of matrix products, against the file itself: opened in
-/// 8 and 57 instead of 45 and 94 ms of CPU time; three siblings more cost 20 and 4 MB each instead of 27 and 48.
+/// 8 and 57 instead of 45 and 94 ms of CPU time; three siblings more cost 20 and 4 MB each instead of 27 and 48. ONNX
+/// Runtime's own container for prepacked weights shares nothing that comes from a file: four sessions hold 76 and 248 MB
+/// with it, 74 and 244 without.
 fn keeping(builder: SessionBuilder, folder: &Path) -> ort::Result<SessionBuilder> {
     Ok(builder
         .with_optimized_model_path(folder.join(GRAPH))?

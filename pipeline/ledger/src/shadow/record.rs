@@ -207,6 +207,7 @@ mod tests {
             score,
             box_px: RectPx::from([1.0, 2.0, 3.0, 4.5]),
             polygon_px: None,
+            keypoints_px: None,
             area_px: 12.0,
             length_mm: None,
             area_mm2: None,

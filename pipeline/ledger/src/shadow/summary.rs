@@ -2,7 +2,7 @@
 
 use crate::{LedgerError, Reader, record::from_us};
 use jiff::Timestamp;
-use plumb_quality::clopper_pearson;
+use plumb_quality::{Confidence, Share};
 use rusqlite::Connection;
 use serde::{Serialize, Serializer};
 
@@ -104,9 +104,10 @@ impl ShadowSummary {
     fn added_up(mut self) -> Self {
         self.disagreements = self.would_fail_where_passed + self.would_pass_where_failed + self.would_miss;
         let compared = self.agreements + self.disagreements;
-        let share = self.disagreements as f64 / compared as f64;
-        self.disagreement_rate = clopper_pearson(self.disagreements, compared, 0.95)
-            .map(|(low, high)| Interval { share, low, high });
+        self.disagreement_rate = Share::new(self.disagreements, compared).ok().map(|share| {
+            let sure = share.interval(Confidence::NINETY_FIVE);
+            Interval { share: share.seen(), low: sure.lower, high: sure.upper }
+        });
         self
     }
 }

@@ -40,9 +40,9 @@ enum Command {
     Run(run::Run),
     /// Run a recipe over stored pictures, a video or the ledger's parts, without a PLC.
     Replay(replay::Replay),
-    /// Models: what there is, and what each is trusted with.
+    /// Models: look at one, make its card, check what it finds, say what it is trusted with.
     #[command(subcommand)]
-    Model(model::ModelCommand),
+    Model(model::Model),
     /// Print completions for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -59,6 +59,8 @@ pub enum Exit {
     Ok = 0,
     /// The command worked and found something wrong.
     Finding = 1,
+    /// The command cannot be carried out as it was written.
+    Usage = 2,
     /// The config is wrong.
     Config = 3,
     /// A camera, the PLC, the network or the disk.
@@ -73,8 +75,8 @@ pub enum Exit {
 pub fn main() -> ExitCode {
     crate::memory::give_frames_back();
     let cli = Cli::parse(); // exits with 2 by itself when the words are off
-    // The demo tells its own story; the station's log would drown it.
-    let tells_itself = matches!(cli.command, Command::Demo(_));
+    // The demo and `model` tell their own story; the log would drown it.
+    let tells_itself = matches!(cli.command, Command::Demo(_) | Command::Model(_));
     log_to_stderr(cli.verbose, cli.quiet, tells_itself);
     let exit = match cli.command {
         Command::Demo(demo) => demo.run(),

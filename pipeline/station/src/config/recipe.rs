@@ -221,6 +221,7 @@ impl<'r> RecipeReader<'r> {
         let before = self.problems.len();
         let (models, named) = self.models(document);
         let regions = self.regions(document, &named);
+        self.check_names(document, &models, &named, &regions);
         let whole = self.problems.len() == before;
         let judge = self.judge(document, &models, &regions, whole);
         let shadows = self.shadows(document, &models, &named, &regions, judge.as_ref());
@@ -290,6 +291,39 @@ impl<'r> RecipeReader<'r> {
             let says = format!("model card {} has no variant \"{variant}\"", card.path.display());
             let hint = suggest(variant, known());
             self.problems.push(document.problem(&["model", index, "variant"], says).hint(hint));
+        }
+    }
+
+    /// Records and metrics know a model by the name on its card: two of one name whose word counts could not be told
+    /// apart. A shadow may have the name of the model that it looks over.
+    fn check_names(
+        &mut self,
+        document: &Document,
+        models: &[ModelPlan],
+        named: &[Named],
+        regions: &[RegionPlan],
+    ) {
+        let counts = |model: &usize| regions.iter().any(|region| region.model == *model);
+        for (index, model) in
+            named.iter().enumerate().filter_map(|(index, (_, model))| Some((index, (*model)?)))
+        {
+            let own = &models[model].card;
+            let is_twin =
+                |other: &usize| models[*other].card.name == own.name && models[*other].card.path != own.path;
+            if !counts(&model) {
+                continue;
+            }
+            if let Some(twin) = (0..model).filter(counts).find(is_twin) {
+                let says = format!(
+                    "the card {} calls its model \"{}\", and so does {}",
+                    own.path.display(),
+                    own.name,
+                    models[twin].card.path.display()
+                );
+                let hint = "give one of them another `name` on its card: records tell models apart by it";
+                let route = ["model", &index.to_string(), "card"];
+                self.problems.push(document.problem(&route, says).hint(hint));
+            }
         }
     }
 

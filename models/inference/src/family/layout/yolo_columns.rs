@@ -22,30 +22,42 @@ impl<'o> YoloColumns<'o> {
         Some(Self { values: &output.values, boxes, classes, extras })
     }
 
-    /// Every box whose best class has at least `score_min`. Class by class through memory, so that each row is read
-    /// once and in order.
+    /// Every box whose best class has at least `score_min`. `best` is memory for a score a box.
+    ///
+    /// Each row is read in order: first for the best score of every box, several at a time, then for the classes of the
+    /// few that have it.
     pub(in crate::family) fn candidates(
         &self,
         score_min: f32,
-        best: &mut Vec<(f32, u32)>,
+        best: &mut Vec<f32>,
         candidates: &mut Vec<Candidate>,
     ) -> f32 {
         best.clear();
-        best.resize(self.boxes, (0.0, 0));
+        best.resize(self.boxes, 0.0);
         for class in 0..self.classes {
             for (best, score) in best.iter_mut().zip(self.row(4 + class)) {
-                if *score > best.0 {
-                    *best = (*score, class as u32);
-                }
+                // Written either way: a loop without branches is one of vector instructions.
+                *best = if *score > *best { *score } else { *best };
             }
         }
+        let raw = best.iter().copied().fold(0.0, f32::max);
         let (cx, cy, w, h) = (self.row(0), self.row(1), self.row(2), self.row(3));
-        let mut raw = 0.0_f32;
-        for (i, (score, class)) in best.iter().copied().enumerate() {
-            raw = raw.max(score);
-            if score >= score_min {
-                let box_px = centred(cx[i], cy[i], w[i], h[i]);
-                candidates.push(Candidate { box_px, score, class, at: i as u32 });
+        let first = candidates.len();
+        candidates.extend(best.iter().enumerate().filter(|(_, score)| **score >= score_min).map(
+            |(i, score)| Candidate {
+                box_px: centred(cx[i], cy[i], w[i], h[i]),
+                score: *score,
+                class: 0,
+                at: i as u32,
+            },
+        ));
+        // From the last to the first: of equal scores the first class counts.
+        for class in (0..self.classes).rev() {
+            let row = self.row(4 + class);
+            for candidate in &mut candidates[first..] {
+                if row[candidate.at as usize] == candidate.score {
+                    candidate.class = class as u32;
+                }
             }
         }
         raw

@@ -1,24 +1,41 @@
-//! `plumb model …`: what models there are and what each is trusted with.
+//! `plumb model`: what a model file is, its card, whether it still finds what it found, and what it is trusted with.
 
+mod add;
+mod compare;
+mod document;
+mod given;
+mod inspect;
 mod known;
 mod list;
+mod prepare;
 mod promote;
+mod reference;
+mod verify;
 
 use super::Exit;
 use plumb_ledger::ModelError;
 
 /// What `plumb model` can do; one file each.
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum ModelCommand {
+pub(super) enum Model {
+    /// Tell what an ONNX file is, where each fact comes from, and what is missing. Changes nothing.
+    Inspect(inspect::Inspect),
+    /// Write the card of an ONNX file, asking only for what cannot be known, and run the model once.
+    Add(add::Add),
+    /// Run a model on pictures and compare what it finds with stored reference detections.
+    Verify(verify::Verify),
     /// Every model that the recipes name or the ledger knows, with its state.
     List(list::List),
     /// Change a model's state: draft, shadow, approved, live, retired. Works whether the station runs or not.
     Promote(promote::Promote),
 }
 
-impl ModelCommand {
+impl Model {
     pub(super) fn run(self) -> Exit {
         match self {
+            Self::Inspect(inspect) => inspect.run(),
+            Self::Add(add) => add.run(),
+            Self::Verify(verify) => verify.run(),
             Self::List(list) => list.run(),
             Self::Promote(promote) => promote.run(),
         }
