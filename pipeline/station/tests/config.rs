@@ -126,4 +126,5 @@ fn what_is_wrong_with_devices_and_batches_is_told_with_its_place() {
     assert_eq!(told, ["station.toml:14:13  batch_max is 1000; it can be 1 to 64"]);
     let told = problems(GOOD, &RECIPE.replace("card =", "device = \"gpu\"\ncard ="));
     assert!(told[0].contains("bottle.toml:9:10") && told[0].contains("\"cuda:0\""), "{told:?}");
+    assert_eq!(told.len(), 1, "the region that names the model is not to blame: {told:?}");
 }

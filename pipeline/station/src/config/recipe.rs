@@ -256,6 +256,9 @@ impl<'r> RecipeReader<'r> {
         let (mut models, mut named) = (Vec::new(), Vec::<Named>::new());
         for index in (0..document.len_of(&["model"])).map(|index| index.to_string()) {
             let Some(section) = document.take::<ModelSection>(&["model", &index], self.problems) else {
+                // It is there, only wrong: regions that name it are not to blame.
+                let name = document.text_at(&["model", &index, "name"]);
+                named.extend(name.map(|name| (ModelName::from(&*name), None)));
                 continue;
             };
             if named.iter().any(|(name, _)| *name == section.name) {
