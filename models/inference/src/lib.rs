@@ -29,6 +29,7 @@ mod outline;
 mod output;
 mod runtime;
 mod session;
+pub mod trial;
 
 pub use card::{About, Card, CardError};
 pub use device::{Device, DeviceError, Kserve, OpenVino};

@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod doctor;
+mod model;
 mod replay;
 mod run;
 
@@ -39,6 +40,9 @@ enum Command {
     Run(run::Run),
     /// Run a recipe over stored pictures, a video or the ledger's parts, without a PLC.
     Replay(replay::Replay),
+    /// Look into a model and try it on this machine.
+    #[command(subcommand)]
+    Model(model::Model),
     /// Print completions for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -78,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(doctor) => doctor.run(),
         Command::Run(run) => run.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Model(model) => model.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "plumb", &mut script);
