@@ -1,6 +1,8 @@
 //! A model's card: what its file is, what it wants to be given, and how to read what it gives.
 
 use crate::family::{FamilyConfig, Misplaced};
+use crate::variant::{Variant, WeightsFile};
+use crate::{Device, variant};
 use plumb_inspection::{ClassName, ModelName, TensorSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -17,6 +19,14 @@ pub struct Card {
     pub file: PathBuf,
     /// SHA-256 of that file, 64 lower-case hex digits.
     pub sha256: String,
+    /// Files beside it that hold its weights, where it keeps them apart.
+    pub weights: Vec<WeightsFile>,
+    /// The same model in other files: fewer bits, mostly.
+    pub variants: Vec<Variant>,
+    /// The variant that runs where none is asked for; `None` is `file` itself.
+    pub default_variant: Option<String>,
+    /// Where it was found to run best, mostly by measuring: what `auto` tries first.
+    pub device: Option<Device>,
     /// Names of the classes, in the order of the model's output; none twice.
     pub labels: Vec<ClassName>,
     /// How its output is read.
@@ -52,6 +62,12 @@ struct Written {
     name: toml::Spanned<String>,
     file: PathBuf,
     sha256: toml::Spanned<String>,
+    #[serde(default)]
+    weights: Vec<WeightsFile>,
+    #[serde(default, rename = "variant")]
+    variants: Vec<toml::Spanned<Variant>>,
+    default_variant: Option<toml::Spanned<String>>,
+    device: Option<Device>,
     labels: toml::Spanned<Vec<ClassName>>,
     input: toml::Spanned<TensorSpec>,
     about: Option<About>,
@@ -95,10 +111,15 @@ impl Card {
                 return Err(wrong((Some(span), problem)));
             }
         }
+        let folder = path.parent().unwrap_or(Path::new(""));
         Ok(Self {
             name: written.name.into_inner().into(),
-            file: path.parent().unwrap_or(Path::new("")).join(written.file),
+            file: folder.join(written.file),
             sha256: written.sha256.into_inner().to_ascii_lowercase(),
+            weights: written.weights.into_iter().map(WeightsFile::lowered).collect(),
+            variants: written.variants.into_iter().map(|v| v.into_inner().resolved(folder)).collect(),
+            default_variant: written.default_variant.map(toml::Spanned::into_inner),
+            device: written.device,
             labels: written.labels.into_inner(),
             family,
             input: written.input.into_inner(),
@@ -110,16 +131,10 @@ impl Card {
 
 impl Written {
     /// What the types alone do not rule out.
-    fn problems(&self) -> [(Range<usize>, Option<String>); 4] {
+    fn problems(&self) -> Vec<(Range<usize>, Option<String>)> {
         let name = self.name.get_ref().trim().is_empty().then(|| "a model needs a name".to_owned());
-        let digest = self.sha256.get_ref();
-        let digest = (digest.len() != 64 || !digest.chars().all(|c| c.is_ascii_hexdigit())).then(|| {
-            format!(
-                "sha256 is 64 hex digits, as `sha256sum {}` prints them; these are {} characters",
-                self.file.display(),
-                digest.len()
-            )
-        });
+        let digest = variant::digest_problem(&self.file, self.sha256.get_ref())
+            .or_else(|| self.weights.iter().find_map(WeightsFile::problem));
         let labels = self.labels.get_ref();
         let distinct: BTreeSet<_> = labels.iter().collect();
         let labels = if labels.is_empty() {
@@ -138,12 +153,24 @@ impl Written {
         } else {
             None
         };
-        [
+        let mut problems = vec![
             (self.name.span(), name),
             (self.sha256.span(), digest),
             (self.labels.span(), labels),
             (self.input.span(), input),
-        ]
+        ];
+        let mut known = vec![variant::ORIGINAL];
+        for written in &self.variants {
+            let variant = written.get_ref();
+            problems.push((written.span(), variant.problem(&known)));
+            known.push(&variant.name);
+        }
+        if let Some(default) = &self.default_variant {
+            let unknown = !known.contains(&default.get_ref().as_str());
+            let problem = unknown.then(|| format!("default_variant is one of {}", known.join(", ")));
+            problems.push((default.span(), problem));
+        }
+        problems
     }
 }
 
@@ -183,6 +210,7 @@ pub enum CardError {
 mod tests {
     use super::*;
     use crate::DetectorOutput;
+    use plumb_inspection::Element;
 
     const CARD: &str = r#"name = "bottle-cap"
 file = "bottle-cap.onnx"
@@ -228,6 +256,14 @@ licence = "CC BY 4.0"
             ("height = 320", "height = 320\nmean = [1.0, 2.0]", "card.toml:10:1 ", "one a channel"),
             ("name = \"bottle-cap\"", "name = bottle", "card.toml:1:8 ", ""),
             ("licence", "license", "card.toml:14:1 ", "unknown field `license`"),
+            ("name = ", "device = \"gpu\"\nname = ", "card.toml:1:10 ", "\"cuda:0\""),
+            ("name = ", "default_variant = \"int8\"\nname = ", "card.toml:1:19 ", "one of original"),
+            (
+                "[about]",
+                "[[variant]]\nname = \"a\"\nfile = \"a.onnx\"\nsha256 = \"12\"\n[about]",
+                "card.toml:13:1 ",
+                "64 hex digits",
+            ),
         ];
         for (old, new, place, message) in rows {
             assert!(CARD.contains(old), "{old}");
@@ -235,6 +271,25 @@ licence = "CC BY 4.0"
                 Card::parse(&CARD.replacen(old, new, 1), Path::new("card.toml")).unwrap_err().to_string();
             assert!(says.starts_with(place) && says.contains(message), "{new:?} gave: {says}");
         }
+    }
+
+    #[test]
+    fn a_card_may_have_the_same_model_in_several_files() {
+        let digest = "AB".repeat(32);
+        let more = format!(
+            "device = \"cuda:0\"\ndefault_variant = \"int8\"\nweights = [{{ file = \"w.bin\", sha256 = \"{digest}\" }}]\n{CARD}\
+             [[variant]]\nname = \"int8\"\nfile = \"int8.onnx\"\nsha256 = \"{digest}\"\ndevice = \"cpu\"\n\
+             [[variant]]\nname = \"fp16\"\nfile = \"fp16.onnx\"\nsha256 = \"{digest}\"\nelement = \"f16\"\n"
+        );
+        let card = Card::parse(&more, Path::new("zoo/bottle-cap.toml")).unwrap();
+        assert_eq!((card.device, card.default_variant.as_deref()), (Some(Device::Cuda(0)), Some("int8")));
+        assert_eq!((&*card.weights[0].file, &*card.weights[0].sha256), ("w.bin", &*digest.to_lowercase()));
+        let told: Vec<_> = card.variants.iter().map(|v| (&*v.name, v.device.clone(), v.element)).collect();
+        assert_eq!(told, [("int8", Some(Device::Cpu), None), ("fp16", None, Some(Element::F16))]);
+        assert_eq!(card.variants[0].file, Path::new("zoo/int8.onnx"));
+        let twice = more.replace("\"fp16\"", "\"int8\"");
+        let says = Card::parse(&twice, Path::new("c.toml")).unwrap_err().to_string();
+        assert!(says.contains("\"int8\" stands here twice"), "{says}");
     }
 
     #[test]

@@ -41,6 +41,60 @@ pub enum ModelError {
         /// Of the card.
         expected: String,
     },
+    /// A file with weights is not there, or too short for what lies in it.
+    #[error("model {model:?}: {} keeps its weights in {}, which {}; it has {bytes} bytes or more: copy it to that place, or export the model into one file", file.display(), weights.display(), found.map_or_else(|| "is not there".to_owned(), |found| format!("has only {found} bytes")))]
+    Weights {
+        /// The model.
+        model: ModelName,
+        /// Its `.onnx`.
+        file: PathBuf,
+        /// The file with weights.
+        weights: PathBuf,
+        /// How long it must be at least.
+        bytes: u64,
+        /// How long it is; `None` where it is not there.
+        found: Option<u64>,
+    },
+    /// A file with weights whose digest the card does not say, or one that the model does not use.
+    #[error("model {model:?}: {}; correct `weights` in {}", what, card.display())]
+    WeightsList {
+        /// The model.
+        model: ModelName,
+        /// Which file, and what about it.
+        what: String,
+        /// Its card.
+        card: PathBuf,
+    },
+    /// A file was exchanged while the model was being loaded.
+    #[error("model {model:?}: {} was changed while it was being loaded; load it again when it is at rest", file.display())]
+    Changed {
+        /// The model.
+        model: ModelName,
+        /// The file.
+        file: PathBuf,
+    },
+    /// A variant that the card does not have.
+    #[error("model {model:?} has no variant {variant:?}; {} has {}", card.display(), known.join(", "))]
+    Variant {
+        /// The model.
+        model: ModelName,
+        /// As asked for.
+        variant: String,
+        /// Those of the card.
+        known: Vec<String>,
+        /// Its card.
+        card: PathBuf,
+    },
+    /// Normalisation was asked for in the graph, and cannot be put there.
+    #[error(
+        "model {model:?} cannot have its normalisation in the graph: {reason}; leave `normalise` to \"by_device\" or \"on_host\""
+    )]
+    Prelude {
+        /// The model.
+        model: ModelName,
+        /// Why not.
+        reason: String,
+    },
     /// No ONNX model, or one cut short.
     #[error("model {model:?}: {} is not a whole ONNX file ({reason}); export it again", file.display())]
     NotOnnx {
@@ -83,6 +137,18 @@ pub enum ModelError {
         /// ONNX Runtime's words.
         reason: String,
     },
+    /// The device is there, and has failed: while the model was being opened, or on a picture.
+    #[error("model {model:?} failed on {device}, {fault}: {reason}")]
+    DeviceFailed {
+        /// The model.
+        model: ModelName,
+        /// Where it runs.
+        device: String,
+        /// What happened to the device.
+        fault: DeviceFault,
+        /// ONNX Runtime's words.
+        reason: String,
+    },
     /// Not the one input that a picture goes into.
     #[error("model {model:?} has {} inputs ({}), but is given one picture; export it with the others built in", inputs.len(), inputs.join(", "))]
     Inputs {
@@ -102,6 +168,18 @@ pub enum ModelError {
         says: String,
         /// Its card.
         card: PathBuf,
+    },
+    /// A batch of fixed size that does not come out as it went in.
+    #[error(
+        "model {model:?} takes {batch} pictures at once but gives {gives}, which cannot be told apart by picture; export it with a batch of 1"
+    )]
+    Batch {
+        /// The model.
+        model: ModelName,
+        /// Pictures in one run.
+        batch: usize,
+        /// Names and shapes of its outputs.
+        gives: String,
     },
     /// The output cannot be read in the way the card says.
     #[error("model {model:?} gives {gives}, but its card says {family}, which reads {wanted}; correct [family] in {}", card.display())]
@@ -181,8 +259,57 @@ impl ModelError {
     /// Why a part is missed whose picture this happened on.
     pub fn cause(&self) -> Cause {
         match self {
-            Self::Device { .. } => Cause::Device,
+            Self::Device { .. } | Self::DeviceFailed { .. } => Cause::Device,
             _ => Cause::Model,
         }
+    }
+
+    /// True where no model will run on that device again in this process: a new process may.
+    pub fn lasts(&self) -> bool {
+        matches!(self, Self::DeviceFailed { fault: DeviceFault::Lost, .. })
+    }
+
+    /// The system's own words, without the sentence around them.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Device { reason, .. } | Self::Refused { reason, .. } | Self::Run { reason, .. } => {
+                reason.clone()
+            }
+            Self::DeviceFailed { fault, reason, .. } => format!("{fault}: {reason}"),
+            other => other.to_string(),
+        }
+    }
+
+    /// True where the same model may do on another device: what `auto` goes on after.
+    pub(crate) fn may_do_elsewhere(&self) -> bool {
+        matches!(
+            self,
+            Self::Device { .. }
+                | Self::DeviceFailed { .. }
+                | Self::Operator { .. }
+                | Self::Refused { .. }
+                | Self::Run { .. }
+        )
+    }
+}
+
+/// What happened to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceFault {
+    /// No memory for this picture or this model. Others may still fit.
+    OutOfMemory,
+    /// The card fell off, its driver ended, or a kernel broke its context: nothing runs there until a new process.
+    Lost,
+    /// TensorRT or OpenVINO could not make of the model what the device runs.
+    EngineBuild,
+}
+
+impl std::fmt::Display for DeviceFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::OutOfMemory => "which has no memory left for it",
+            Self::Lost => "which is lost",
+            Self::EngineBuild => "for which no engine could be built",
+        })
     }
 }

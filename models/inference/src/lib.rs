@@ -16,28 +16,35 @@
 //! # }
 //! ```
 
+mod cache;
 mod card;
 mod class_map;
 mod device;
+mod digest;
 mod error;
 mod family;
+mod file;
 mod library;
 mod model;
 mod nms;
 mod number;
+mod options;
 mod outline;
 mod output;
 mod runtime;
 mod session;
 pub mod trial;
+mod variant;
 
 pub use card::{About, Card, CardError};
 pub use device::{Device, DeviceError, Kserve, OpenVino};
-pub use error::ModelError;
+pub use error::{DeviceFault, ModelError};
 pub use family::{
     Activation, AnomalyConfig, ClassifierConfig, DetectorConfig, DetectorOutput, FamilyConfig,
     SegmenterConfig,
 };
-pub use model::{LoadOptions, Model, ModelInfo};
+pub use model::{Model, ModelInfo, Tried};
 pub use number::{Fraction, NotNegative, NumberError};
+pub use options::{LoadOptions, Normalise, NvidiaOptions, Precision, Transfer};
 pub use runtime::{Runtime, RuntimeError};
+pub use variant::{ORIGINAL, Variant, WeightsFile};

@@ -1,7 +1,10 @@
 //! What only ONNX Runtime's C interface can say about itself. The one file of this crate with `unsafe`.
 #![allow(unsafe_code)]
 
+use ort::AsPointer as _;
+use ort::session::Session;
 use ort::sys;
+use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_int};
 use std::path::Path;
 
@@ -51,6 +54,44 @@ pub(crate) fn providers() -> Vec<String> {
         tracing::debug!(%error, "ONNX Runtime did not take its list of providers back.");
     }
     found
+}
+
+/// How many nodes of `graph` each execution provider runs, as ONNX Runtime placed them; empty where it does not say.
+/// What a provider runs as a whole counts with the nodes it was made from.
+pub(crate) fn placement(graph: &Session) -> BTreeMap<String, usize> {
+    let api = ort::api();
+    let (mut parts, mut count): (*const *const sys::OrtEpAssignedSubgraph, usize) = (std::ptr::null(), 0);
+    // SAFETY: the session lives through this call, and both pointers are to live locals, which the library fills in. The
+    // function is one of version 24, below which `Runtime::load` takes no library.
+    let status =
+        unsafe { (api.Session_GetEpGraphAssignmentInfo)(graph.ptr(), &raw mut parts, &raw mut count) };
+    // SAFETY: a status is null or owned by us, and `result_from_status` takes it over.
+    if unsafe { ort::Error::result_from_status(status) }.is_err() || parts.is_null() {
+        return BTreeMap::new();
+    }
+    let mut nodes = BTreeMap::new();
+    for i in 0..count {
+        // SAFETY: the library gave `count` pointers; they and what they point to belong to the session.
+        let part = unsafe { *parts.add(i) };
+        let mut name: *const c_char = std::ptr::null();
+        let (mut members, mut size): (*const *const sys::OrtEpAssignedNode, usize) = (std::ptr::null(), 0);
+        // SAFETY: as for the list itself.
+        let told = unsafe {
+            ort::Error::result_from_status((api.EpAssignedSubgraph_GetEpName)(part, &raw mut name)).is_ok()
+                && ort::Error::result_from_status((api.EpAssignedSubgraph_GetNodes)(
+                    part,
+                    &raw mut members,
+                    &raw mut size,
+                ))
+                .is_ok()
+        };
+        if told && !name.is_null() {
+            // SAFETY: the library gave a null-terminated string, which belongs to the session.
+            let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
+            *nodes.entry(name.trim_end_matches("ExecutionProvider").to_owned()).or_default() += size;
+        }
+    }
+    nodes
 }
 
 fn reason(error: &libloading::Error) -> String {

@@ -19,7 +19,7 @@ pub(crate) fn card(name: &str) -> Card {
 }
 
 pub(crate) fn load(card: &Card) -> Result<Model, ModelError> {
-    Model::load(&runtime(), card, &LoadOptions { device: Device::Cpu, threads: 1 })
+    Model::load(&runtime(), card, &LoadOptions { device: Device::Cpu, ..LoadOptions::default() })
 }
 
 pub(crate) fn model(name: &str) -> Model {

@@ -22,7 +22,11 @@ impl Examiner {
     /// # Errors
     /// The first model that cannot run, with the sentence that says why.
     pub fn load(plan: &Plan, runtime: &Runtime) -> Result<Self, ModelError> {
-        let options = LoadOptions { device: plan.infer.device.clone(), threads: plan.infer.threads };
+        let options = LoadOptions {
+            device: plan.infer.device.clone(),
+            threads: plan.infer.threads,
+            ..LoadOptions::default()
+        };
         let models = plan
             .cards
             .iter()

@@ -1,0 +1,219 @@
+//! From a card to a model that is ready: which file, which device, and whether it does what the card says.
+
+use super::batch::Batch;
+use super::{Model, ModelInfo, Origin, Tried, check};
+use crate::cache::Shelf;
+use crate::error::ModelError;
+use crate::file::ModelFile;
+use crate::session::{Asked, OpenError, Session, Source, lacking};
+use crate::variant::Chosen;
+use crate::{Card, Device, LoadOptions, Runtime};
+use std::time::{Duration, Instant};
+
+impl Model {
+    /// Loads the card's file, checks it against the card, and runs it.
+    ///
+    /// With `device = "auto"`, in this order: where the card says it was found to run best; the first NVIDIA card by CUDA;
+    /// the processor. What the loaded library has nothing for, or what fails to open or to run, is left out, and
+    /// [`ModelInfo::tried`] says why.
+    ///
+    /// # Errors
+    /// For every way in which file, card and device can fail to fit, said before the station is ready.
+    pub fn load(runtime: &Runtime, card: &Card, options: &LoadOptions) -> Result<Self, ModelError> {
+        let started = Instant::now();
+        let chosen = Chosen::of(card, options.variant.as_deref())?;
+        let file = ModelFile::checked(card, &chosen)?;
+        let mut candidates = candidates(runtime, &options.device, chosen.device);
+        let (last, last_why) = candidates.sure;
+        let mut tried = candidates.out_of_question;
+        for (device, why) in candidates.wishes.drain(..) {
+            match Self::open(runtime, card, options, &chosen, &file, &device) {
+                Ok(model) => return Ok(model.ready(why.to_owned(), tried, started)),
+                Err(error) if error.may_do_elsewhere() => {
+                    tracing::info!(model = %card.name, %device, %error, "Not taken.");
+                    tried.push(Tried { device, reason: error.reason() });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let why = last_why.map_or_else(|| because(&tried), ToOwned::to_owned);
+        Ok(Self::open(runtime, card, options, &chosen, &file, &last)?.ready(why, tried, started))
+    }
+
+    /// Loads the same model several times, for as many threads: the first decides where, and the others are its
+    /// [siblings](Model::sibling).
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn load_many(
+        runtime: &Runtime,
+        card: &Card,
+        options: &LoadOptions,
+        count: usize,
+    ) -> Result<Vec<Self>, ModelError> {
+        let mut models = vec![Self::load(runtime, card, options)?];
+        while models.len() < count {
+            models.push(models[0].sibling()?);
+        }
+        Ok(models)
+    }
+
+    /// The same model once more, on the same device, for another thread. On the processor both share the weights where
+    /// [`LoadOptions::cache`] is set: they are mapped from one file.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn sibling(&self) -> Result<Self, ModelError> {
+        let started = Instant::now();
+        let Origin { runtime, card, options } = &*self.origin;
+        let chosen = Chosen::of(card, options.variant.as_deref())?;
+        let file = ModelFile::checked(card, &chosen)?;
+        let sibling = Self::open(runtime, card, options, &chosen, &file, &options.device)?;
+        Ok(sibling.ready(self.info.why.clone(), self.info.tried.clone(), started))
+    }
+
+    /// Opens, checks and runs the model on `device`.
+    fn open(
+        runtime: &Runtime,
+        card: &Card,
+        options: &LoadOptions,
+        chosen: &Chosen<'_>,
+        file: &ModelFile,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let options =
+            LoadOptions { device: device.clone(), variant: Some(chosen.name.to_owned()), ..options.clone() };
+        let asked = Asked { runtime, device, options: &options, sides: &[], profile: None };
+        let shelf = options.cache.as_ref().map(|cache| shelf(cache, card, file, &asked));
+        let session = Session::open(&asked, Source::File(chosen.file), shelf.as_ref())
+            .map_err(|error| refused(card, chosen, device, error))?;
+        file.still_the_same(card)?;
+        let batch = Batch::new(check::input(&session, card, &chosen.input)?, device, options.batch_max);
+        let info = ModelInfo {
+            name: card.name.clone(),
+            digest: file.digest.clone(),
+            variant: chosen.name.to_owned(),
+            provider: device.to_string(),
+            why: String::new(),
+            tried: Vec::new(),
+            nodes: session.nodes.clone(),
+            input: chosen.input.clone(),
+            labels: card.labels.clone(),
+            batch_max: batch.max(),
+            load: Duration::ZERO,
+            warm_up: Duration::ZERO,
+        };
+        let origin = Box::new(Origin { runtime: runtime.clone(), card: card.clone(), options });
+        let mut model = Self { session, family: card.family.reader(), info, batch, origin };
+        model.check_output()?;
+        model.settle_batch();
+        model.info.warm_up = model.warm_up(1)?;
+        Ok(model)
+    }
+
+    /// Takes as many pictures a run as it has been seen to keep apart.
+    fn settle_batch(&mut self) {
+        if self.batch.max() == 1 || matches!(self.batch, Batch::Fixed(_)) {
+            return;
+        }
+        if let Err(reason) = self.prove_batch() {
+            tracing::info!(model = %self.info.name, reason, "Its pictures are examined one by one.");
+            self.batch = Batch::UpTo(1);
+        }
+        self.info.batch_max = self.batch.max();
+    }
+
+    fn ready(mut self, why: String, tried: Vec<Tried>, started: Instant) -> Self {
+        self.info.why = why;
+        self.info.tried = tried;
+        self.info.load = started.elapsed();
+        let info = &self.info;
+        tracing::debug!(
+            model = %info.name, provider = info.provider, why = info.why, variant = info.variant, nodes = ?info.nodes,
+            batch_max = info.batch_max, load_ms = info.load.as_secs_f64() * 1e3,
+            run_ms = info.warm_up.as_secs_f64() * 1e3, "Model is ready."
+        );
+        self
+    }
+}
+
+/// Where a model is tried, in this order.
+struct Candidates {
+    /// What the library has nothing for.
+    out_of_question: Vec<Tried>,
+    /// Each with why it would be taken; if one fails, the next is tried.
+    wishes: Vec<(Device, &'static str)>,
+    /// Whose failure is the model's; `None` for `auto` falling back on it.
+    sure: (Device, Option<&'static str>),
+}
+
+fn candidates(runtime: &Runtime, wish: &Device, recommended: Option<&Device>) -> Candidates {
+    if *wish != Device::Auto {
+        return Candidates {
+            out_of_question: Vec::new(),
+            wishes: Vec::new(),
+            sure: (wish.clone(), Some("asked for")),
+        };
+    }
+    let mut list = Vec::new();
+    if let Some(device) = recommended.filter(|device| **device != Device::Auto) {
+        list.push((device.clone(), "its card says that it runs best there"));
+    }
+    if recommended != Some(&Device::Cuda(0)) {
+        list.push((Device::Cuda(0), "the first graphics card works"));
+    }
+    // Nobody need try what comes after the processor.
+    if let Some(at) = list.iter().position(|(device, _)| *device == Device::Cpu) {
+        let (device, why) = list.remove(at);
+        return Candidates { out_of_question: Vec::new(), wishes: Vec::new(), sure: (device, Some(why)) };
+    }
+    let (mut out_of_question, mut wishes) = (Vec::new(), Vec::new());
+    for (device, why) in list {
+        match lacking(runtime, &device) {
+            Some(reason) => out_of_question.push(Tried { device, reason }),
+            None => wishes.push((device, why)),
+        }
+    }
+    Candidates { out_of_question, wishes, sure: (Device::Cpu, None) }
+}
+
+/// Why it is the processor after all.
+fn because(tried: &[Tried]) -> String {
+    let each: Vec<String> =
+        tried.iter().map(|tried| format!("{} was not taken: {}", tried.device, tried.reason)).collect();
+    each.join("; ")
+}
+
+/// Where what `asked` makes of `file` is kept.
+fn shelf(cache: &std::path::Path, card: &Card, file: &ModelFile, asked: &Asked<'_>) -> Shelf {
+    let options = asked.options;
+    let parts = [
+        "1",
+        &file.digest,
+        asked.runtime.version(),
+        &asked.device.to_string(),
+        &format!("{:?} {:?} {}", options.precision, options.normalise, options.batch_max),
+        &processor(),
+    ];
+    Shelf::new(cache, &format!("{}-{}", card.name, asked.device), &parts)
+}
+
+/// Kernels, and the layout of weights with them, are chosen by what the processor can do.
+fn processor() -> String {
+    let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let can = about.lines().find(|line| line.starts_with("flags") || line.starts_with("Features"));
+    format!("{} {}", std::env::consts::ARCH, can.unwrap_or_default())
+}
+
+fn refused(card: &Card, chosen: &Chosen<'_>, device: &Device, error: OpenError) -> ModelError {
+    let (model, file, device) = (card.name.clone(), chosen.file.to_owned(), device.clone());
+    match error {
+        OpenError::Device(reason) => ModelError::Device { model, device, reason },
+        OpenError::Fault(fault, reason) => {
+            ModelError::DeviceFailed { model, device: device.to_string(), fault, reason }
+        }
+        OpenError::NotOnnx(reason) => ModelError::NotOnnx { model, file, reason },
+        OpenError::Operator(operator) => ModelError::Operator { model, file, operator },
+        OpenError::Refused(reason) => ModelError::Refused { model, file, reason },
+    }
+}
