@@ -81,8 +81,15 @@ impl Model {
         file: &ModelFile,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let options =
-            LoadOptions { device: device.clone(), variant: Some(chosen.name.to_owned()), ..options.clone() };
+        let options = LoadOptions {
+            device: device.clone(),
+            variant: Some(chosen.name.to_owned()),
+            threads: match options.threads {
+                0 => card.threads.map_or(1, usize::from),
+                threads => threads,
+            },
+            ..options.clone()
+        };
         let asked = Asked { runtime, device, options: &options, sides: &[], profile: None };
         let shelf = options.cache.as_ref().map(|cache| shelf(cache, card, file, &asked));
         let session = Session::open(&asked, Source::File(chosen.file), shelf.as_ref())

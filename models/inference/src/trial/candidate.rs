@@ -1,6 +1,6 @@
 //! One way to run a model.
 
-use crate::{Card, Device, LoadOptions, ModelInfo};
+use crate::{Card, Device, LoadOptions, ModelInfo, ORIGINAL};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -25,17 +25,27 @@ impl Candidate {
 
     /// As a model is loaded for it.
     pub fn options(&self) -> LoadOptions {
-        LoadOptions { device: self.device.clone(), threads: self.threads }
+        LoadOptions {
+            device: self.device.clone(),
+            variant: Some(self.variant.clone().unwrap_or_else(|| ORIGINAL.to_owned())),
+            threads: self.threads,
+            batch_max: self.batch,
+            ..LoadOptions::default()
+        }
     }
 
     /// # Errors
     /// In a sentence, when the model that was loaded does not run so.
-    pub fn check(&self, _info: &ModelInfo) -> Result<(), String> {
-        let batch_max = 1;
-        if self.batch <= batch_max {
-            return Ok(());
+    pub fn check(&self, info: &ModelInfo) -> Result<(), String> {
+        let wanted = self.device.to_string();
+        if wanted.split(':').next() != info.provider.split(':').next() {
+            return Err(format!("{wanted} was asked for, but the model runs on {}", info.provider));
         }
-        Err(format!("a run of this model takes {batch_max} picture{}", if batch_max == 1 { "" } else { "s" }))
+        match info.batch_max {
+            max if self.batch <= max => Ok(()),
+            1 => Err("a run of this model takes one picture".to_owned()),
+            max => Err(format!("a run of this model takes {max} pictures at most")),
+        }
     }
 
     /// True where the processor does the work, so that threads make a difference.
@@ -45,13 +55,18 @@ impl Candidate {
 }
 
 /// What the card asks for now; where it says nothing, the reference.
-pub fn present(_card: &Card) -> Candidate {
-    Candidate::reference()
+pub fn present(card: &Card) -> Candidate {
+    let name = card.default_variant.as_deref().filter(|name| *name != ORIGINAL);
+    let variant = card.variants.iter().find(|variant| Some(variant.name.as_str()) == name);
+    let device = variant.and_then(|variant| variant.device.clone()).or_else(|| card.device.clone());
+    let device = device.filter(|device| *device != Device::Auto).unwrap_or(Device::Cpu);
+    let threads = if Candidate::on_processor(&device) { card.threads.map_or(1, usize::from) } else { 1 };
+    Candidate { device, variant: name.map(str::to_owned), threads, batch: 1 }
 }
 
 /// The card's files, its own (`None`) first.
-pub fn variants(_card: &Card) -> Vec<Option<String>> {
-    vec![None]
+pub fn variants(card: &Card) -> Vec<Option<String>> {
+    std::iter::once(None).chain(card.variants.iter().map(|variant| Some(variant.name.clone()))).collect()
 }
 
 /// What ONNX Runtime calls the execution provider that drives `device`; `None` for what is not its own to drive.

@@ -98,22 +98,19 @@ pub struct InferSection {
     /// `"auto"`, `"cpu"`, `"cuda:0"`.
     #[serde(default = "auto")]
     pub device: Device,
-    /// Threads that share one model's work.
-    #[serde(default = "one")]
+    /// Threads that share one model's work; 0 is as many as the model's card says, or one where it says nothing.
+    #[serde(default)]
     pub threads: usize,
 }
 
 impl Default for InferSection {
     fn default() -> Self {
-        Self { library: None, device: auto(), threads: one() }
+        Self { library: None, device: auto(), threads: 0 }
     }
 }
 
 fn auto() -> Device {
     Device::Auto
-}
-fn one() -> usize {
-    1
 }
 
 /// `[recipe]` of a recipe file.

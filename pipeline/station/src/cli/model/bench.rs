@@ -12,7 +12,7 @@ mod report;
 mod words;
 mod worker;
 
-pub(super) use worker::Worker;
+pub(in crate::cli) use worker::Worker;
 
 use super::{Exit, fail, print, say};
 use crew::Hand;
@@ -24,15 +24,12 @@ use plumb_inference::{
     trial::{self, Candidate, Comparison, Measured, Recommendation, Round},
 };
 use plumb_inspection::{Findings, RectPx};
-use std::{
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::{path::PathBuf, str::FromStr};
 use words::{Answer, Order};
 
 /// Arguments of `plumb model bench`.
 #[derive(Debug, clap::Args)]
-pub(in super::super) struct Bench {
+pub(in crate::cli) struct Bench {
     /// The model's card.
     card: PathBuf,
     /// Pictures as the station will see them. Without any, nothing is recommended: nobody would know whether the
@@ -107,7 +104,7 @@ struct Timed {
 }
 
 impl Bench {
-    pub(in super::super) fn run(self) -> Exit {
+    pub(in crate::cli) fn run(self) -> Exit {
         let report = match self.report() {
             Ok(report) => report,
             Err((exit, says)) => return fail(exit, says),

@@ -31,8 +31,17 @@ fn changed(text: &str, candidate: &Candidate, comment: &str) -> Result<Option<St
     let mut differs = set(&mut card, "device", Some(candidate.device.to_string().into()));
     // A card without a default runs its own file: nothing needs to be said then.
     differs |= set(&mut card, "default_variant", candidate.variant.as_deref().map(Into::into));
-    let threads = Candidate::on_processor(&candidate.device).then(|| (candidate.threads as i64).into());
-    differs |= set(&mut card, "threads", threads);
+    if Candidate::on_processor(&candidate.device) {
+        differs |= set(&mut card, "threads", Some((candidate.threads as i64).into()));
+    }
+    // A variant's own device stands for the card's.
+    let variants = card.get_mut("variant").and_then(Item::as_array_of_tables_mut);
+    let named = |table: &&mut Table| table.get("name").and_then(Item::as_str) == candidate.variant.as_deref();
+    if let Some(variant) = variants.and_then(|tables| tables.iter_mut().find(named))
+        && variant.contains_key("device")
+    {
+        differs |= set(variant, "device", Some(candidate.device.to_string().into()));
+    }
     if !differs {
         return Ok(None);
     }
@@ -129,13 +138,22 @@ name = "int8"
     }
 
     #[test]
+    fn a_device_that_stands_at_the_variant_itself_is_changed_there_too() {
+        let card = format!("{CARD}device = \"openvino:CPU\"\n");
+        let now = changed(&card, &candidate(Device::Cpu, Some("int8"), 1), "today").unwrap().unwrap();
+        assert!(now.ends_with("name = \"int8\"\ndevice = \"cpu\"\n"), "{now}");
+        let other = changed(&card, &candidate(Device::Cpu, None, 1), "today").unwrap().unwrap();
+        assert!(other.ends_with("device = \"openvino:CPU\"\n"), "{other}");
+    }
+
+    #[test]
     fn a_later_bench_takes_the_place_of_an_earlier_one() {
         let first = changed(CARD, &candidate(Device::Cpu, Some("int8"), 2), "today").unwrap().unwrap();
         let first = first.replace("device = \"cpu\"", "device = \"cpu\" # ask Anna");
         let second = changed(&first, &candidate(Device::Cuda(0), None, 1), "tomorrow").unwrap().unwrap();
         let wanted = CARD.replace(
             "file = \"bottle-cap.onnx\"\n",
-            "file = \"bottle-cap.onnx\"\n# plumb model bench, tomorrow\ndevice = \"cuda:0\" # ask Anna\n",
+            "file = \"bottle-cap.onnx\"\n# plumb model bench, tomorrow\ndevice = \"cuda:0\" # ask Anna\nthreads = 2\n",
         );
         assert_eq!(second, wanted);
     }

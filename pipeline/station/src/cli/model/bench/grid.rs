@@ -109,7 +109,7 @@ mod tests {
             })
             .collect();
         assert_eq!(told[0], "cpu, 1 thread in 0", "the reference comes first, and once");
-        assert_eq!(told.iter().filter(|told| **told == told[0]).count(), 1);
+        assert_eq!(told.iter().filter(|way| **way == told[0]).count(), 1);
         for wanted in ["cpu, 2 threads in 1", "openvino:CPU, 2 threads in 1", "openvino:NPU in 1"] {
             assert!(told.iter().any(|told| told == wanted), "{wanted}: {told:#?}");
         }

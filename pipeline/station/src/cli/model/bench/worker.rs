@@ -23,10 +23,10 @@ const KEPT: usize = 8;
 
 /// Arguments of the worker: none, for all comes as orders on stdin.
 #[derive(Debug, clap::Args)]
-pub(in super::super) struct Worker {}
+pub(in crate::cli) struct Worker {}
 
 impl Worker {
-    pub(in super::super) fn run(self) -> Exit {
+    pub(in crate::cli) fn run(self) -> Exit {
         let mut bench: Option<Loaded> = None;
         for line in io::stdin().lock().lines() {
             let answer = match line.map_err(|e| e.to_string()).and_then(|line| {
