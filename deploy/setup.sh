@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes this machine able to build and run Plumb: system packages, Rust, and the ONNX Runtime library.
 #
-#   deploy/setup.sh            what `make demo` needs
-#   deploy/setup.sh --test     and what `make test` and `make lint` need
-#   deploy/setup.sh --check    (also with --test) changes nothing, says what is missing; exit 1 if anything is
+#   deploy/setup.sh             what `make demo` needs
+#   deploy/setup.sh --test      and what `make test` and `make lint` need, --openvino among it on x86-64
+#   deploy/setup.sh --openvino  and the ONNX Runtime that has Intel's OpenVINO, for devices `openvino:…`; x86-64
+#   deploy/setup.sh --check     (also with the others) changes nothing, says what is missing; exit 1 if anything is
 #
 # Says what it does, does nothing twice, asks for no answer. Debian 12 or later, Ubuntu 24.04 or later; x86-64 and
 # arm64; as root or as a user with sudo. Everything outside the system's packages goes into .plumb/ of this folder.
@@ -11,6 +12,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 ort_version=1.32.0
+openvino_ort_version=1.24.1
+# Of the wheel's OpenVINO only what a session needs, with the processor's, the graphics' and the neural unit's plugins.
+openvino_files=(
+    libonnxruntime_providers_openvino.so libonnxruntime_providers_shared.so
+    libopenvino.so.2541 libopenvino_onnx_frontend.so.2541
+    libopenvino_intel_cpu_plugin.so libopenvino_intel_gpu_plugin.so libopenvino_intel_npu_plugin.so
+    libtbb.so.12 libtbbmalloc.so
+)
 packages=(
     build-essential pkg-config curl unzip iproute2 python3 python3-venv
     clang libclang-dev libopencv-dev
@@ -21,13 +30,14 @@ packages=(
 test_packages=(prometheus shellcheck) # prometheus brings promtool
 
 main() {
-    check=false test=false
+    check=false test=false openvino=false
     for argument in "$@"; do
         case $argument in
             --check) check=true ;;
             --test) test=true ;;
-            -h | --help) sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && exit 0 ;;
-            *) fail "'$argument' is not an option; there are --test, --check and --help" 2 ;;
+            --openvino) openvino=true ;;
+            -h | --help) sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && exit 0 ;;
+            *) fail "'$argument' is not an option; there are --test, --openvino, --check and --help" 2 ;;
         esac
     done
     missing=0
@@ -37,6 +47,8 @@ main() {
     system_packages
     rust
     onnxruntime_library
+    if $test && [[ $wheel_platform == *x86_64 ]]; then openvino=true; fi
+    if $openvino; then openvino_library; fi
     if $test; then test_venv; fi
     if $check; then
         if ((missing)); then say "$missing missing; deploy/setup.sh${test_flag:-} brings what it can" && exit 1; fi
@@ -57,10 +69,15 @@ lacks() { say "missing: $*" && missing=$((missing + 1)); }
 
 # Which machine is this, and can Plumb be built on it at all?
 look_at_machine() {
-    if $test; then test_flag=" --test"; fi
+    if $test; then
+        test_flag=" --test"
+    elif $openvino; then
+        test_flag=" --openvino"
+    fi
     case $(uname -s)-$(uname -m) in
         Linux-x86_64)
             wheel_platform=manylinux_2_28_x86_64
+            openvino_ort_sha256=c7b0590c7825f7029ba17e20a5dea27f7f570d8241d60584caacd363648aa8e2
             ort_sha256=6c1585d1bbf45b0712ea4a21b705c5fcb4ba04ff2e30f1fbf81a49faf658638f
             ;;
         Linux-aarch64 | Linux-arm64)
@@ -195,18 +212,46 @@ onnxruntime_library() {
     if has_digest "$library" "$ort_sha256"; then return; fi
     if $check; then lacks "ONNX Runtime $ort_version in $library" && return; fi
     say "fetching ONNX Runtime $ort_version into $library"
+    wheel onnxruntime "put libonnxruntime.so.$ort_version into .plumb/lib by hand"
+    unzip -q -j "$scratch"/onnxruntime-*.whl "onnxruntime/capi/libonnxruntime.so.$ort_version" -d "$scratch"
+    has_digest "$scratch/libonnxruntime.so.$ort_version" "$ort_sha256" ||
+        fail "the library in the wheel is not the one deploy/setup.sh knows; if the version was raised, correct its digests there"
     mkdir -p .plumb/lib
+    mv "$scratch/libonnxruntime.so.$ort_version" "$library" # whole or not at all
+    rm -rf "$scratch"
+}
+
+# A build of its own, in a folder of its own: one process loads either this or the one above.
+openvino_library() {
+    local folder=.plumb/lib/openvino library=libonnxruntime.so.$openvino_ort_version
+    [[ $wheel_platform == *x86_64 ]] || fail "OpenVINO's ONNX Runtime comes for x86-64 alone; leave --openvino out" 2
+    if [[ -r $folder/sha256sums ]] && (cd "$folder" && sha256sum --check --status sha256sums) &&
+        has_digest "$folder/$library" "$openvino_ort_sha256"; then return; fi
+    if $check; then lacks "ONNX Runtime $openvino_ort_version with OpenVINO in $folder" && return; fi
+    say "fetching ONNX Runtime $openvino_ort_version with OpenVINO into $folder (84 MB)"
+    wheel onnxruntime-openvino "leave --openvino out: models then run on cpu"
+    mkdir "$scratch/openvino"
+    unzip -q -j "$scratch"/onnxruntime_openvino-*.whl "${openvino_files[@]/#/onnxruntime/capi/}" \
+        "onnxruntime/capi/$library" -d "$scratch/openvino"
+    has_digest "$scratch/openvino/$library" "$openvino_ort_sha256" ||
+        fail "the library in the wheel is not the one deploy/setup.sh knows; if the version was raised, correct its digest and files there"
+    # pip has compared the wheel with its digest; these are for the next run of this script.
+    (cd "$scratch/openvino" && sha256sum -- * >sha256sums)
+    mkdir -p .plumb/lib
+    rm -rf "$folder"
+    mv "$scratch/openvino" "$folder"
+    rm -rf "$scratch"
+}
+
+# Fetches the wheel that deploy/$1.txt pins into a new folder $scratch; $2 is what to do where that is impossible.
+wheel() {
+    mkdir -p .plumb
     scratch=$(mktemp -d .plumb/setup.XXXXXX)
     python3 -m venv "$scratch/venv" || fail "python3 -m venv did not work (see above); is python3-venv whole?"
     "$scratch/venv/bin/pip" --disable-pip-version-check download --quiet --no-deps --require-hashes \
         --only-binary :all: --implementation cp --python-version 3.12 --abi cp312 --platform "$wheel_platform" \
-        --dest "$scratch" -r deploy/onnxruntime.txt ||
-        fail "ONNX Runtime could not be fetched (see above); check the network and pip's settings, or put libonnxruntime.so.$ort_version into .plumb/lib by hand"
-    unzip -q -j "$scratch"/onnxruntime-*.whl "onnxruntime/capi/libonnxruntime.so.$ort_version" -d "$scratch"
-    has_digest "$scratch/libonnxruntime.so.$ort_version" "$ort_sha256" ||
-        fail "the library in the wheel is not the one deploy/setup.sh knows; if the version was raised, correct its digests there"
-    mv "$scratch/libonnxruntime.so.$ort_version" "$library" # whole or not at all
-    rm -rf "$scratch"
+        --dest "$scratch" -r "deploy/$1.txt" ||
+        fail "$1 could not be fetched (see above); check the network and pip's settings, or $2"
 }
 
 # True if every pinned package is in the venv, in that version.

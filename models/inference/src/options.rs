@@ -19,8 +19,8 @@ pub struct LoadOptions {
     /// Which of the card's files: the name of a `[[variant]]`, or `original` for the card's own `file`. `None` is what
     /// the card says.
     pub variant: Option<String>,
-    /// Folder for what is made once from a model and used at every later start: optimised graphs, TensorRT engines,
-    /// OpenVINO blobs. Weights found there are mapped, so that siblings share them. `None` makes everything anew.
+    /// Folder for what is made once from a model and used at every later start: the processor's optimised graphs, whose
+    /// weights are mapped, so that siblings share them; and TensorRT's engines. `None` makes everything anew.
     pub cache: Option<PathBuf>,
     /// Where bytes become the numbers that the model was trained on.
     pub normalise: Normalise,

@@ -1,6 +1,6 @@
 //! The ONNX Runtime library: found, loaded once, kept for the life of the process.
 
-use crate::library;
+use crate::{Device, library};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,17 +20,32 @@ struct Loaded {
 static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 
 impl Runtime {
+    /// As [`Runtime::load_for`], for models that run on `auto`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load(path: Option<&Path>) -> Result<Self, RuntimeError> {
+        Self::load_for(path, &[Device::Auto])
+    }
+
     /// Loads the library, or hands out the one that is loaded already.
     ///
     /// Looks at `path`, then `$PLUMB_ORT_LIB`, then `$ORT_DYLIB_PATH` (each a file, or a folder with the library in
     /// it): the first that is set is the only one tried, for a wish that cannot be met is an error. Without one:
-    /// `<exe>/../lib/plumb/`, `.plumb/lib/` of the working folder and of every folder above the executable, and at
-    /// last the system's own library path.
+    /// `<exe>/../lib/plumb/`, `.plumb/lib/` of the working folder and the folders above it, and of every folder above the
+    /// executable; at last the system's own library path.
+    ///
+    /// No build of the library has every provider, so each of these folders may have others in it: `cuda/`, which is
+    /// looked at first where one of `devices` is `cuda` or `tensorrt`, or `auto` on a machine with NVIDIA's driver; and
+    /// `openvino/`, first where one of them is `openvino`. Where devices want both, `cuda/` is looked at first, and a model
+    /// on the other is refused with that reason: one process holds one library.
+    ///
+    /// CUDA's own libraries are taken from the folder of the library where they lie there, else from the system.
     ///
     /// # Errors
     /// When nothing was found (the message lists every place), when what was asked for does not load or is too old,
     /// or when another file was asked for than the one this process has loaded.
-    pub fn load(path: Option<&Path>) -> Result<Self, RuntimeError> {
+    pub fn load_for(path: Option<&Path>, devices: &[Device]) -> Result<Self, RuntimeError> {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = &*loaded {
             return match path {
@@ -46,6 +61,7 @@ impl Runtime {
             None => Self::search(&usual_places(
                 std::env::current_exe().ok().as_deref(),
                 std::env::current_dir().ok().as_deref(),
+                &kinds(devices, Path::new("/dev/nvidiactl").exists()),
             ))?,
         };
         Ok(loaded.insert(runtime).clone())
@@ -75,7 +91,7 @@ impl Runtime {
         let mut tried = Vec::new();
         for place in places {
             let bare = place.components().count() == 1;
-            match if bare { Some(place.clone()) } else { newest_library(place) } {
+            match if bare { Some(place.clone()) } else { newest_library(place).map(|file| resolve(&file)) } {
                 None => tried.push(format!("{}: nothing there", place.display())),
                 Some(file) => match Self::open(&file) {
                     Ok(runtime) => return Ok(runtime),
@@ -92,6 +108,7 @@ impl Runtime {
         if minor < ort::MINOR_VERSION {
             return Err(format!("it is version {version}, Plumb needs 1.{} or newer", ort::MINOR_VERSION));
         }
+        preload_cuda(file.parent().unwrap_or(Path::new("")));
         // Never the implicit way in: there a library that does not load is a panic.
         let environment = ort::init_from(file)
             .map_err(|e| e.to_string())?
@@ -133,21 +150,54 @@ fn resolve(path: &Path) -> PathBuf {
     file.canonicalize().unwrap_or(file)
 }
 
-/// Folders to look in, then bare names for the system's loader.
-fn usual_places(exe: Option<&Path>, cwd: Option<&Path>) -> Vec<PathBuf> {
+/// Folders of other builds of the library that these devices call for, the most wanted first.
+fn kinds(devices: &[Device], nvidia_driver: bool) -> Vec<&'static str> {
+    let cuda = devices.iter().any(|device| match device {
+        Device::Cuda(_) | Device::TensorRt(_) => true,
+        Device::Auto => nvidia_driver,
+        Device::Cpu | Device::OpenVino(_) | Device::Kserve(_) => false,
+    });
+    let openvino = devices.iter().any(|device| matches!(device, Device::OpenVino(_)));
+    [(cuda, "cuda"), (openvino, "openvino")]
+        .into_iter()
+        .filter(|(wanted, _)| *wanted)
+        .map(|(_, kind)| kind)
+        .collect()
+}
+
+/// Folders to look in, then bare names for the system's loader. In each folder, those of `kinds` come first; all of one
+/// kind come before the next, so that a checkout's CUDA library is found though a plain one is installed.
+fn usual_places(exe: Option<&Path>, cwd: Option<&Path>, kinds: &[&str]) -> Vec<PathBuf> {
     let exe_dir = exe.and_then(Path::parent);
     let installed = exe_dir.and_then(Path::parent).map(|up| up.join("lib/plumb"));
-    let here = cwd.map(|cwd| cwd.join(".plumb/lib"));
-    let above = exe_dir.into_iter().flat_map(Path::ancestors).map(|dir| dir.join(".plumb/lib"));
-    let mut places: Vec<PathBuf> = Vec::new();
-    for place in installed.into_iter().chain(here).chain(above) {
-        if !places.contains(&place) {
-            places.push(place);
+    let above = |dir: Option<&Path>| -> Vec<PathBuf> {
+        dir.into_iter().flat_map(Path::ancestors).map(|dir| dir.join(".plumb/lib")).collect()
+    };
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for folder in installed.into_iter().chain(above(cwd)).chain(above(exe_dir)) {
+        if !folders.contains(&folder) {
+            folders.push(folder);
         }
     }
+    let of_a_kind = kinds.iter().flat_map(|kind| folders.iter().map(move |folder| folder.join(kind)));
+    let mut places: Vec<PathBuf> = of_a_kind.collect();
+    places.extend(folders);
     places.extend(["libonnxruntime.so.1", "libonnxruntime.so"].map(PathBuf::from));
     places
 }
+
+/// CUDA's libraries out of `folder`, each after those it needs. The provider asks for them by name alone and would not
+/// find them there by itself; what is loaded already satisfies it.
+fn preload_cuda(folder: &Path) {
+    let libraries = ort::ep::cuda::CUDA_DYLIBS.iter().chain(ort::ep::cuda::CUDNN_DYLIBS);
+    for file in libraries.chain(&TENSORRT).map(|name| folder.join(name)).filter(|file| file.is_file()) {
+        if let Err(error) = ort::util::preload_dylib(&file) {
+            tracing::warn!(file = %file.display(), %error, "A library of CUDA does not load; models on it will say what they lack.");
+        }
+    }
+}
+
+const TENSORRT: [&str; 3] = ["libnvinfer.so.10", "libnvinfer_plugin.so.10", "libnvonnxparser.so.10"];
 
 /// The library with the highest version in folder `dir`.
 fn newest_library(dir: &Path) -> Option<PathBuf> {
@@ -206,18 +256,31 @@ mod tests {
 
     #[test]
     fn an_installed_library_comes_before_one_of_a_checkout() {
-        let places = usual_places(Some(Path::new("/opt/plumb/bin/plumb")), Some(Path::new("/home/me")));
+        let places = usual_places(Some(Path::new("/opt/plumb/bin/plumb")), Some(Path::new("/home/me")), &[]);
         let expected = [
             "/opt/plumb/lib/plumb",
             "/home/me/.plumb/lib",
+            "/home/.plumb/lib",
+            "/.plumb/lib",
             "/opt/plumb/bin/.plumb/lib",
             "/opt/plumb/.plumb/lib",
             "/opt/.plumb/lib",
-            "/.plumb/lib",
             "libonnxruntime.so.1",
             "libonnxruntime.so",
         ];
         assert_eq!(places, expected.map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_device_that_needs_another_build_of_the_library_has_its_folder_looked_at_first() {
+        let (cuda, openvino) = (Device::Cuda(0), Device::OpenVino(crate::OpenVino::Cpu));
+        assert_eq!(kinds(&[Device::Auto], false), [""; 0]);
+        assert_eq!(kinds(&[Device::Auto, Device::Cpu], true), ["cuda"]);
+        assert_eq!(kinds(&[openvino, cuda], false), ["cuda", "openvino"]);
+        let places = usual_places(None, Some(Path::new("/home")), &["openvino"]);
+        let expected =
+            ["/home/.plumb/lib/openvino", "/.plumb/lib/openvino", "/home/.plumb/lib", "/.plumb/lib"];
+        assert_eq!(places[..4], expected.map(PathBuf::from));
     }
 
     #[test]

@@ -9,10 +9,8 @@
 mod given;
 
 use given::{drawn, model, plain};
-use plumb_inference::{Card, Model, ModelError};
+use plumb_inference::{Model, ModelError};
 use plumb_inspection::{Affine, Finding, Findings, Placement, PointPx, RectPx, Tensor, Values};
-use std::error::Error;
-use std::path::PathBuf;
 use std::time::Duration;
 
 const BLACK: [f32; 3] = [0.0; 3];
@@ -31,28 +29,10 @@ fn seen(findings: &[Finding]) -> Vec<(&str, f32, [f32; 4])> {
         .collect()
 }
 
-/// All models of this folder that are to be accepted, and those of the zoo.
-fn every_model() -> Vec<Model> {
-    let mut cards: Vec<PathBuf> = std::fs::read_dir(given::models())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-        .filter(|path| !path.file_name().unwrap().to_string_lossy().starts_with("refused-"))
-        .collect();
-    assert!(cards.len() >= 12, "{cards:?}");
-    let zoo = given::models().join("../../../zoo");
-    cards.extend(
-        std::fs::read_dir(zoo).into_iter().flatten().map(|entry| entry.unwrap().path().join("card.toml")),
-    );
-    cards.retain(|card| card.is_file());
-    cards.sort();
-    let load = |path: &PathBuf| given::load(&Card::read(path)?).map_err(Box::<dyn Error>::from);
-    cards.iter().map(|path| load(path).unwrap_or_else(|error| panic!("{error}"))).collect()
-}
-
 #[test]
 fn every_family_keeps_its_findings_in_the_region_with_labels_of_its_card() {
-    for mut model in every_model() {
+    for card in given::every_card() {
+        let mut model = given::load(&card).unwrap_or_else(|error| panic!("{error}"));
         let (spec, labels) = (model.info().input.clone(), model.info().labels.clone());
         // A wide region in a square tensor: a third of it, above and below, is padding.
         let (w, h) = (spec.width as f32, spec.height as f32);
@@ -68,11 +48,7 @@ fn every_family_keeps_its_findings_in_the_region_with_labels_of_its_card() {
                 && p.y <= region.bottom() + 0.01
         };
         for seed in 0..20_u32 {
-            let noise = |x: u32, y: u32| {
-                let mixed = (x / 3 + y / 5 * 31 + seed * 977).wrapping_mul(2_654_435_761) >> 8;
-                [mixed & 255, (mixed >> 8) & 255, (mixed >> 4) & 255].map(|v| v as f32 / 255.0)
-            };
-            let findings = model.examine(&drawn(&spec, placement, noise)).unwrap();
+            let findings = model.examine(&drawn(&spec, placement, given::noise(seed))).unwrap();
             let name = &model.info().name;
             assert_eq!(findings.scores.len(), 1, "{name}");
             assert!(findings.list.is_sorted_by(|a, b| a.score >= b.score), "{name}");

@@ -9,7 +9,7 @@
 mod given;
 
 use given::{card, load, models, runtime};
-use plumb_inference::{Card, Device, FamilyConfig, LoadOptions, Model, ModelError, Runtime, RuntimeError};
+use plumb_inference::{Card, FamilyConfig, ModelError, Runtime, RuntimeError, WeightsFile};
 use plumb_inspection::{ClassName, ColourOrder, Element};
 use sha2::{Digest as _, Sha256};
 use std::path::Path;
@@ -150,20 +150,102 @@ fn an_output_that_the_family_cannot_read_is_refused_with_what_it_wants() {
 }
 
 #[test]
-fn a_graphics_card_asked_for_by_name_is_never_quietly_the_processor() {
-    let runtime = runtime();
-    let on = |device| {
-        Model::load(&runtime, &card("classifier"), &LoadOptions { device, ..LoadOptions::default() })
-    };
-    if runtime.providers().iter().any(|name| name == "CUDAExecutionProvider") {
-        println!("skipped: this ONNX Runtime has CUDA");
-        return;
+fn a_model_that_wants_six_channels_is_refused_with_what_it_wants() {
+    let message = says(&card("refused-six-channels"));
+    assert!(message.contains("wants Tensor<f32>(1, 6, 32, 32) but its card says 32x32 rgb"), "{message}");
+}
+
+#[test]
+fn a_batch_that_comes_out_as_one_is_refused() {
+    let message = says(&card("refused-batch-lost"));
+    assert!(message.contains("takes 4 pictures at once but gives \"logits\" [3]"), "{message}");
+}
+
+/// Whatever bit is wrong, somebody else's file is a model, or is refused in a sentence; the card's digest is what tells
+/// that it is not the same model.
+#[test]
+fn a_flipped_bit_is_seen_by_the_digest_and_brings_nothing_down() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["classifier", "segmenter-classes", "detector-dynamic"] {
+        let whole = std::fs::read(models().join(format!("{name}.onnx"))).unwrap();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (at % 8);
+            let known = Card { sha256: card(name).sha256, ..card_for(&bytes, dir.path()) };
+            assert!(matches!(load(&known), Err(ModelError::Digest { .. })), "{name}, byte {at}");
+            // As if the card had been written for the broken file.
+            if let Err(error) = load(&Card { family: card(name).family, ..card_for(&bytes, dir.path()) }) {
+                assert!(error.to_string().starts_with("model \"classifier\""), "{name}, byte {at}: {error}");
+            }
+        }
     }
-    let error = on(Device::Cuda(0)).unwrap_err();
-    assert!(matches!(error, ModelError::Device { device: Device::Cuda(0), .. }), "{error}");
-    let auto = on(Device::Auto).unwrap();
-    assert_eq!(auto.info().provider, "cpu");
-    assert!(auto.info().why.contains("no CUDA"), "{}", auto.info().why);
+}
+
+/// `segmenter-weights-apart` with its files in a folder of its own.
+fn weights_apart(dir: &Path) -> Card {
+    for file in ["segmenter-weights-apart.onnx", "segmenter-weights-apart.bin"] {
+        std::fs::copy(models().join(file), dir.join(file)).unwrap();
+    }
+    let card = card("segmenter-weights-apart");
+    Card { file: dir.join("segmenter-weights-apart.onnx"), ..card }
+}
+
+#[test]
+fn weights_in_a_file_of_their_own_are_found_and_belong_to_the_digest() {
+    let dir = tempfile::tempdir().unwrap();
+    let card = weights_apart(dir.path());
+    let model = load(&card).unwrap();
+    // As `sha256sum segmenter-weights-apart.onnx segmenter-weights-apart.bin | sha256sum` says.
+    let lines = format!(
+        "{}  segmenter-weights-apart.onnx\n{}  segmenter-weights-apart.bin\n",
+        card.sha256, card.weights[0].sha256
+    );
+    let expected: String = Sha256::digest(lines).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(model.info().digest, expected);
+}
+
+#[test]
+fn weights_that_are_missing_short_changed_or_not_told_of_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let card = weights_apart(dir.path());
+    let bin = dir.path().join("segmenter-weights-apart.bin");
+    let whole = std::fs::read(&bin).unwrap();
+
+    std::fs::remove_file(&bin).unwrap();
+    let message = says(&card);
+    assert!(
+        message.contains("segmenter-weights-apart.bin, which is not there; it has 36 bytes or more"),
+        "{message}"
+    );
+    std::fs::write(&bin, &whole[..20]).unwrap();
+    let message = says(&card);
+    assert!(
+        message.contains("segmenter-weights-apart.bin, which has only 20 bytes; it has 36 bytes or more"),
+        "{message}"
+    );
+    let mut flipped = whole.clone();
+    flipped[7] ^= 1;
+    std::fs::write(&bin, &flipped).unwrap();
+    let message = says(&card);
+    assert!(
+        message.contains("segmenter-weights-apart.bin has sha256 ") && message.contains("its card says"),
+        "{message}"
+    );
+    std::fs::write(&bin, &whole).unwrap();
+    load(&card).unwrap();
+
+    let digest = card.weights[0].sha256.clone();
+    let untold = Card { weights: vec![], ..card.clone() };
+    let message = says(&untold);
+    let line = format!("add weights = [{{ file = \"segmenter-weights-apart.bin\", sha256 = \"{digest}\" }}]");
+    assert!(message.contains("of which the card says nothing") && message.contains(&line), "{message}");
+    let surplus = Card {
+        weights: [card.weights.clone(), vec![WeightsFile { file: "more.bin".to_owned(), sha256: digest }]]
+            .concat(),
+        ..card
+    };
+    let message = says(&surplus);
+    assert!(message.contains("keeps no weights in \"more.bin\""), "{message}");
 }
 
 #[test]

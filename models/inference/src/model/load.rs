@@ -1,10 +1,11 @@
 //! From a card to a model that is ready: which file, which device, and whether it does what the card says.
 
 use super::batch::Batch;
+use super::graph::Prepared;
 use super::{Model, ModelInfo, Origin, Tried, check};
 use crate::cache::Shelf;
 use crate::error::ModelError;
-use crate::file::ModelFile;
+use crate::file::{ModelFile, folder_of};
 use crate::session::{Asked, OpenError, Session, Source, lacking};
 use crate::variant::Chosen;
 use crate::{Card, Device, LoadOptions, Runtime};
@@ -14,7 +15,7 @@ impl Model {
     /// Loads the card's file, checks it against the card, and runs it.
     ///
     /// With `device = "auto"`, in this order: where the card says it was found to run best; the first NVIDIA card by CUDA;
-    /// the processor. What the loaded library has nothing for, or what fails to open or to run, is left out, and
+    /// the processor. What the loaded library has nothing for, or what fails to open or to run, is not taken, and
     /// [`ModelInfo::tried`] says why.
     ///
     /// # Errors
@@ -23,14 +24,13 @@ impl Model {
         let started = Instant::now();
         let chosen = Chosen::of(card, options.variant.as_deref())?;
         let file = ModelFile::checked(card, &chosen)?;
-        let mut candidates = candidates(runtime, &options.device, chosen.device);
-        let (last, last_why) = candidates.sure;
-        let mut tried = candidates.out_of_question;
-        for (device, why) in candidates.wishes.drain(..) {
+        let mut tried = Vec::new();
+        let (wishes, (last, last_why)) = candidates(&options.device, chosen.device);
+        for (device, why) in wishes {
             match Self::open(runtime, card, options, &chosen, &file, &device) {
                 Ok(model) => return Ok(model.ready(why.to_owned(), tried, started)),
                 Err(error) if error.may_do_elsewhere() => {
-                    tracing::info!(model = %card.name, %device, %error, "Not taken.");
+                    tracing::debug!(model = %card.name, %device, %error, "Not taken.");
                     tried.push(Tried { device, reason: error.reason() });
                 }
                 Err(error) => return Err(error),
@@ -90,12 +90,20 @@ impl Model {
             },
             ..options.clone()
         };
-        let asked = Asked { runtime, device, options: &options, sides: &[], profile: None };
+        let refused = |error| refused(card, chosen, device, error);
+        // What the library has nothing for is said before any work is done for it.
+        lacking(runtime, device).map_or(Ok(()), |reason| Err(refused(OpenError::Device(reason))))?;
+        let Prepared { edited, input, sides, profile } = Prepared::new(card, chosen, file, &options, device)?;
+        let asked = Asked { runtime, device, options: &options, sides: &sides, profile: profile.as_ref() };
+        let source = match &edited {
+            None => Source::File(chosen.file),
+            Some(bytes) => Source::Edited { bytes, folder: folder_of(chosen.file) },
+        };
         let shelf = options.cache.as_ref().map(|cache| shelf(cache, card, file, &asked));
-        let session = Session::open(&asked, Source::File(chosen.file), shelf.as_ref())
-            .map_err(|error| refused(card, chosen, device, error))?;
+        let session = Session::open(&asked, source, shelf.as_ref()).map_err(refused)?;
         file.still_the_same(card)?;
-        let batch = Batch::new(check::input(&session, card, &chosen.input)?, device, options.batch_max);
+        drop(edited);
+        let batch = Batch::new(check::input(&session, card, &input)?, device, options.batch_max);
         let info = ModelInfo {
             name: card.name.clone(),
             digest: file.digest.clone(),
@@ -104,7 +112,7 @@ impl Model {
             why: String::new(),
             tried: Vec::new(),
             nodes: session.nodes.clone(),
-            input: chosen.input.clone(),
+            input,
             labels: card.labels.clone(),
             batch_max: batch.max(),
             load: Duration::ZERO,
@@ -144,44 +152,23 @@ impl Model {
     }
 }
 
-/// Where a model is tried, in this order.
-struct Candidates {
-    /// What the library has nothing for.
-    out_of_question: Vec<Tried>,
-    /// Each with why it would be taken; if one fails, the next is tried.
-    wishes: Vec<(Device, &'static str)>,
-    /// Whose failure is the model's; `None` for `auto` falling back on it.
-    sure: (Device, Option<&'static str>),
-}
+/// A device with why it is taken; `None` for what `auto` falls back on.
+type Sure = (Device, Option<&'static str>);
 
-fn candidates(runtime: &Runtime, wish: &Device, recommended: Option<&Device>) -> Candidates {
-    if *wish != Device::Auto {
-        return Candidates {
-            out_of_question: Vec::new(),
-            wishes: Vec::new(),
-            sure: (wish.clone(), Some("asked for")),
-        };
-    }
-    let mut list = Vec::new();
-    if let Some(device) = recommended.filter(|device| **device != Device::Auto) {
-        list.push((device.clone(), "its card says that it runs best there"));
-    }
-    if recommended != Some(&Device::Cuda(0)) {
-        list.push((Device::Cuda(0), "the first graphics card works"));
-    }
-    // Nobody need try what comes after the processor.
-    if let Some(at) = list.iter().position(|(device, _)| *device == Device::Cpu) {
-        let (device, why) = list.remove(at);
-        return Candidates { out_of_question: Vec::new(), wishes: Vec::new(), sure: (device, Some(why)) };
-    }
-    let (mut out_of_question, mut wishes) = (Vec::new(), Vec::new());
-    for (device, why) in list {
-        match lacking(runtime, &device) {
-            Some(reason) => out_of_question.push(Tried { device, reason }),
-            None => wishes.push((device, why)),
+/// Where a model is tried, each with why it would be taken, and where it runs if all of these fail.
+fn candidates(wish: &Device, recommended: Option<&Device>) -> (Vec<(Device, &'static str)>, Sure) {
+    const CARD: &str = "its card says that it runs best there";
+    let cuda = (Device::Cuda(0), "the first graphics card works");
+    match (wish, recommended) {
+        (Device::Auto, Some(Device::Cpu)) => (vec![], (Device::Cpu, Some(CARD))),
+        (Device::Auto, None | Some(Device::Auto)) => (vec![cuda], (Device::Cpu, None)),
+        (Device::Auto, Some(device)) => {
+            let mut wishes = vec![(device.clone(), CARD), cuda];
+            wishes.dedup_by(|b, a| a.0 == b.0);
+            (wishes, (Device::Cpu, None))
         }
+        (device, _) => (vec![], (device.clone(), Some("asked for"))),
     }
-    Candidates { out_of_question, wishes, sure: (Device::Cpu, None) }
 }
 
 /// Why it is the processor after all.
@@ -200,6 +187,7 @@ fn shelf(cache: &std::path::Path, card: &Card, file: &ModelFile, asked: &Asked<'
         asked.runtime.version(),
         &asked.device.to_string(),
         &format!("{:?} {:?} {}", options.precision, options.normalise, options.batch_max),
+        &format!("{:?} {:?} {:?}", card.input, asked.sides, asked.profile),
         &processor(),
     ];
     Shelf::new(cache, &format!("{}-{}", card.name, asked.device), &parts)

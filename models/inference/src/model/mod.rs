@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 mod batch;
 mod check;
+mod graph;
 mod info;
 mod load;
 

@@ -60,7 +60,7 @@ impl Asked<'_> {
         match self.device {
             Device::Cuda(card) => vec![self.cuda(*card), cpu()],
             Device::TensorRt(card) => vec![self.tensorrt(*card, made), self.cuda(*card), cpu()],
-            Device::OpenVino(unit) => vec![self.openvino(*unit, made)],
+            Device::OpenVino(unit) => vec![self.openvino(*unit)],
             Device::Auto | Device::Cpu | Device::Kserve(_) => vec![cpu()],
         }
     }
@@ -87,12 +87,8 @@ impl Asked<'_> {
             .with_int8(precision == Precision::Int8)
             .with_cuda_graph(self.options.nvidia.cuda_graph);
         if let Some(folder) = made {
-            let folder = folder.display();
-            tensorrt = tensorrt
-                .with_engine_cache(true)
-                .with_engine_cache_path(&folder)
-                .with_timing_cache(true)
-                .with_timing_cache_path(&folder);
+            // Not the timing cache too: it is written to at every build, and what is sealed is not written to.
+            tensorrt = tensorrt.with_engine_cache(true).with_engine_cache_path(folder.display());
         }
         if let Some(Profile { min, max }) = self.profile {
             tensorrt = tensorrt
@@ -103,7 +99,7 @@ impl Asked<'_> {
         tensorrt.build().error_on_failure()
     }
 
-    fn openvino(&self, unit: OpenVino, made: Option<&Path>) -> ExecutionProviderDispatch {
+    fn openvino(&self, unit: OpenVino) -> ExecutionProviderDispatch {
         // Left to itself OpenVINO calculates in bf16 or fp16 where that is faster. The neural unit knows nothing else.
         let precision = match (unit, self.options.precision) {
             (OpenVino::Cpu, _) | (OpenVino::Gpu, Precision::AsStored) => "FP32",
@@ -112,9 +108,6 @@ impl Asked<'_> {
         let mut openvino = ep::OpenVINO::default().with_device_type(unit.as_str()).with_precision(precision);
         if unit == OpenVino::Cpu {
             openvino = openvino.with_num_threads(self.options.threads.max(1));
-        }
-        if let Some(folder) = made {
-            openvino = openvino.with_cache_dir(folder.display());
         }
         openvino.build().error_on_failure()
     }
@@ -143,10 +136,15 @@ pub(crate) fn lacking(runtime: &Runtime, device: &Device) -> Option<String> {
     let short = |name: &str| name.trim_end_matches("ExecutionProvider").to_owned();
     let there: Vec<String> = there.iter().map(|name| short(name)).collect();
     Some(format!(
-        "this ONNX Runtime ({} at {}) has no {} provider, it has {}; name a library that has it in PLUMB_ORT_LIB",
+        "this ONNX Runtime ({} at {}) has no {} provider, it has {}; name a library that has it in PLUMB_ORT_LIB{}",
         runtime.version(),
         runtime.path().display(),
         short(lacking),
-        there.join(", ")
+        there.join(", "),
+        match device {
+            Device::OpenVino(_) => ", or get it with `deploy/setup.sh --openvino`",
+            Device::Cuda(_) | Device::TensorRt(_) => "; benches/gpu/README.md says how to get it",
+            Device::Auto | Device::Cpu | Device::Kserve(_) => "",
+        }
     ))
 }

@@ -22,7 +22,7 @@ def constant(name, values, dtype=np.float32):
     return numpy_helper.from_array(np.asarray(values, dtype=dtype), name)
 
 
-def write(name, nodes, inputs, outputs, constants=(), opsets=(("", 13),), labels=(), family="", card_input="", side=32):
+def write(name, nodes, inputs, outputs, constants=(), opsets=(("", 13),), labels=(), family="", card_input="", side=32, head=""):
     graph = helper.make_graph(nodes, name, inputs, outputs, list(constants))
     model = helper.make_model(
         graph,
@@ -33,7 +33,7 @@ def write(name, nodes, inputs, outputs, constants=(), opsets=(("", 13),), labels
     data = model.SerializeToString(deterministic=True)
     (HERE / f"{name}.onnx").write_bytes(data)
     (HERE / f"{name}.toml").write_text(
-        f'name = "{name}"\nfile = "{name}.onnx"\nsha256 = "{hashlib.sha256(data).hexdigest()}"\n'
+        head + f'name = "{name}"\nfile = "{name}.onnx"\nsha256 = "{hashlib.sha256(data).hexdigest()}"\n'
         f"labels = [{', '.join(f'{label!r}' for label in labels)}]\n".replace("'", '"')
         + f"[family]\n{family}\n[input]\nwidth = {side}\nheight = {side}\n{card_input}"
     )
@@ -136,23 +136,75 @@ write(
 )
 
 # --- classifiers: the mean of red, green and blue, times ten ----------------------------------------------------------
-def classifier(name, element, before, card_input, family='kind = "classifier"'):
+def classifier(name, element, before, card_input, family='kind = "classifier"', batch=1, after=(), constants=(), **more):
     dtype = np.float16 if element == F16 else np.float32
     nodes = before + [
         helper.make_node("GlobalAveragePool", ["colours"], ["mean"]),
         helper.make_node("Mul", ["mean", "ten"], ["scaled"]),
-        helper.make_node("Flatten", ["scaled"], ["logits"]),
+        helper.make_node("Flatten", ["scaled"], ["sums" if after else "logits"]),
+        *after,
     ]
     given = U8 if before[0].op_type == "Cast" else element
     write(
-        name, nodes, [picture(given)], [value("logits", element, [1, 3])], [constant("ten", 10, dtype)],
-        labels=("red", "green", "blue"), family=family, card_input=card_input,
+        name, nodes, [picture(given, (batch, 3, 32, 32))], [value("logits", element, [batch, 3])],
+        [constant("ten", 10, dtype), *constants],
+        labels=("red", "green", "blue"), family=family, card_input=card_input, **more,
     )
 
 
 classifier("classifier", F32, [helper.make_node("Identity", ["picture"], ["colours"])], "")
 classifier("classifier-f16", F16, [helper.make_node("Identity", ["picture"], ["colours"])], 'element = "f16"\n')
 classifier("classifier-u8", F32, [helper.make_node("Cast", ["picture"], ["colours"], to=F32)], 'element = "u8"\n')
+
+# --- several pictures in one run ---------------------------------------------------------------------------------------
+# (`detector-dynamic` above leaves its batch open too, but gives one picture's worth of boxes whatever it is given.)
+AS_IT_IS = [helper.make_node("Identity", ["picture"], ["colours"])]
+classifier("classifier-batch", F32, AS_IT_IS, "", batch="n")
+classifier("classifier-batch-of-4", F32, AS_IT_IS, "", batch=4)
+# Divided by the picture's own brightest pixel: a black one gives 0/0.
+classifier(
+    "classifier-nan-when-black", F32, AS_IT_IS, "", batch="n",
+    after=[
+        helper.make_node("ReduceMax", ["colours"], ["brightest"], axes=[2, 3], keepdims=0),
+        helper.make_node("Div", ["sums", "brightest"], ["logits"]),
+    ],
+)
+
+# --- a device without memory -------------------------------------------------------------------------------------------
+# A number above 1.5, which no picture has, makes it ask for some 40 TB, any other for four bytes.
+classifier(
+    "classifier-hungry", F32, AS_IT_IS, "",
+    after=[
+        helper.make_node("ReduceMax", ["colours"], ["brightest"], keepdims=0),
+        helper.make_node("Sub", ["brightest", "limit"], ["above"]),
+        helper.make_node("Relu", ["above"], ["over"]),
+        helper.make_node("Mul", ["over", "many"], ["numbers"]),
+        helper.make_node("Cast", ["numbers"], ["whole"], to=I64),
+        helper.make_node("Add", ["whole", "one"], ["length"]),
+        helper.make_node("ConstantOfShape", ["length"], ["zeros"]),
+        helper.make_node("ReduceMax", ["zeros"], ["zero"], keepdims=0),
+        helper.make_node("Add", ["sums", "zero"], ["logits"]),
+    ],
+    constants=[constant("limit", 1.5), constant("many", 1e14), constant("one", [1], np.int64)],
+)
+
+# --- weights in a file of their own ------------------------------------------------------------------------------------
+def weights_apart(name):
+    """`segmenter` with its weights in `<name>.bin`."""
+    weights = np.array([[0, 0, 0], [20, 0, 0], [0, 20, 0]], dtype=np.float32)
+    apart = TensorProto(name="weights", dims=[3, 3, 1, 1], data_type=F32, data_location=TensorProto.EXTERNAL)
+    for key, text in (("location", f"{name}.bin"), ("offset", "0"), ("length", str(weights.nbytes))):
+        apart.external_data.add(key=key, value=text)
+    (HERE / f"{name}.bin").write_bytes(weights.tobytes())
+    digest = hashlib.sha256(weights.tobytes()).hexdigest()
+    write(
+        name, [conv], [picture()], [value("logits", F32, [1, 3, 32, 32])], [apart, BIAS],
+        labels=("background", "scratch", "dent"), family=SEGMENTER,
+        head=f'weights = [{{ file = "{name}.bin", sha256 = "{digest}" }}]\n',
+    )
+
+
+weights_apart("segmenter-weights-apart")
 
 # --- models to be refused ---------------------------------------------------------------------------------------------
 write(
@@ -164,4 +216,16 @@ write(
     "refused-two-inputs", [helper.make_node("Add", ["picture", "golden"], ["logits"])],
     [picture(), value("golden", F32, [1, 3, 32, 32])], [value("logits", F32, [1, 3, 32, 32])],
     labels=("a", "b", "c"), family='kind = "segmenter"\n',
+)
+write(
+    "refused-six-channels",
+    [helper.make_node("GlobalAveragePool", ["picture"], ["mean"]), helper.make_node("Flatten", ["mean"], ["logits"])],
+    [picture(shape=(1, 6, 32, 32))], [value("logits", F32, [1, 6])],
+    labels=("a", "b", "c", "d", "e", "f"), family='kind = "classifier"',
+)
+# A fixed batch that comes out as one.
+write(
+    "refused-batch-lost", [helper.make_node("ReduceMean", ["picture"], ["logits"], axes=[0, 2, 3], keepdims=0)],
+    [picture(shape=(4, 3, 32, 32))], [value("logits", F32, [3])],
+    labels=("red", "green", "blue"), family='kind = "classifier"',
 )
