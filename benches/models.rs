@@ -2,7 +2,8 @@
 //!
 //! `findings`: decoded picture → findings, over the bare `session.run`. `around`: what lies before and behind
 //! `session.run`, over the same written with OpenCV and numpy. `predict`: frames a second from a video file to records,
-//! over what Ultralytics' `predict` makes of the same file, model and number of threads.
+//! over what Ultralytics' `predict` makes of the same file, model and number of threads. `provider`: the best of the
+//! devices that Plumb has for this processor, over OpenVINO's own asynchronous queue.
 //!
 //! All take turns in one run, each in a process of its own; ratios are of one round's figures. The pictures are drawn,
 //! the model is exported once by Ultralytics itself (`models/make_yolo.py`), both into `.plumb/bench`.
@@ -26,6 +27,7 @@ use std::{
 };
 use workshop::{
     Outcome, bare, clip, median, number,
+    ours::{self, Way},
     peer::{self, Peer, Taken},
     process::load,
     range, root, rounded,
@@ -33,7 +35,7 @@ use workshop::{
 };
 
 fn main() -> Outcome<()> {
-    if bare::was_this()? {
+    if bare::was_this()? || ours::was_this()? {
         return Ok(());
     }
     let frames = number("PLUMB_BENCH_FRAMES", 120)?.max(3 * EDGE);
@@ -51,6 +53,9 @@ fn main() -> Outcome<()> {
     }
     if wanted("predict") {
         bench.predict(threads)?;
+    }
+    if wanted("provider") {
+        bench.provider(threads)?;
     }
     Ok(())
 }
@@ -155,6 +160,54 @@ impl Bench<'_> {
         println!("{line}");
         Ok(())
     }
+
+    /// Each device once with all threads in one run, once with a model a thread.
+    fn provider(&self, threads: u32) -> Outcome<()> {
+        let numbers = Ours::new(&self.cards.yolo, &self.cards.pictures)?.numbers(self.folder)?;
+        let library = |kind: &str| root().join(".plumb/lib").join(kind);
+        let mut ways = Vec::new();
+        for (device, library) in [("cpu", library("")), ("openvino:CPU", library("openvino"))] {
+            for sessions in [1, threads as usize] {
+                let threads = threads as usize / sessions;
+                ways.push(Way { library: library.clone(), device: device.parse()?, sessions, threads });
+            }
+        }
+        ways.dedup_by_key(|way| way.to_string());
+        let mut ours = ways
+            .iter()
+            .map(|way| ours::start(way, &self.cards.yolo, &numbers))
+            .collect::<Outcome<Vec<_>>>()?;
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let (model, asked) = (text(&self.cards.yolo.with_extension("onnx")), threads.to_string());
+        let mut queue = Peer::python("async_queue.py", &[&model, &text(&numbers), &asked])?;
+        let times = self.frames / 4;
+        let mut before = queue.run(times)?;
+        let mut theirs = vec![];
+        let mut by_way = vec![[const { vec![] }; 3]; ways.len()];
+        for _ in 0..self.rounds {
+            let taken = ours.iter_mut().map(|ours| ours.run(times)).collect::<Outcome<Vec<_>>>()?;
+            let after = queue.run(times)?;
+            let queued = between(before, after);
+            theirs.push(1e3 / queued.wall_ms);
+            for ([fps, by_wall, by_cpu], taken) in by_way.iter_mut().zip(taken) {
+                fps.push(1e3 / taken.wall_ms);
+                by_wall.push(queued.wall_ms / taken.wall_ms);
+                by_cpu.push(queued.cpu_ms / taken.cpu_ms);
+            }
+            before = after;
+        }
+        for (way, [fps, by_wall, by_cpu]) in ways.iter().zip(by_way) {
+            let line = json!({
+                "figure": "provider", "way": way.to_string(), "frames": times, "rounds": self.rounds,
+                "threads": threads, "wanted_of_the_best_at_least": 1.0,
+                "wall_ratio": rounded(median(by_wall.clone())), "wall_ratio_range": range(by_wall).map(rounded),
+                "cpu_ratio": rounded(median(by_cpu.clone())), "cpu_ratio_range": range(by_cpu).map(rounded),
+                "fps": rounded(median(fps)), "queue_fps": rounded(median(theirs.clone())), "load_1_min": load(),
+            });
+            println!("{line}");
+        }
+        Ok(())
+    }
 }
 
 /// What a round before and a round after make of the moment between.
@@ -214,7 +267,7 @@ impl Ours {
         files.sort();
         let frames = files.iter().map(|file| decoded(file)).collect::<Outcome<Vec<_>>>()?;
         let cut = Cut { region: "whole".into(), rect_px: None, spec: card.input.clone() };
-        let options = LoadOptions { device: Device::Cpu, threads: 1 };
+        let options = LoadOptions { device: Device::Cpu, threads: 1, ..LoadOptions::default() };
         let model = Model::load(&Runtime::load(None)?, &card, &options)?;
         Ok(Self { frames, preprocessor: Preprocessor::new(Optics::default(), vec![cut])?, model, card })
     }
@@ -223,6 +276,12 @@ impl Ours {
     fn bare(&mut self, folder: &Path) -> Outcome<Peer> {
         let tensors = self.preprocessor.prepare(&self.frames[0])?;
         bare::start(Runtime::load(None)?.path(), &self.card, &tensors[0], folder)
+    }
+
+    /// The first picture as the model is given it, in a file.
+    fn numbers(&mut self, folder: &Path) -> Outcome<PathBuf> {
+        let tensors = self.preprocessor.prepare(&self.frames[0])?;
+        bare::numbers(&tensors[0], &folder.join("picture.f32"))
     }
 
     fn prepare(&mut self, i: usize) -> Outcome<()> {

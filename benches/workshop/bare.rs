@@ -12,7 +12,12 @@ use ort::{session::Session, value::TensorRef};
 use plumb_inference::Card;
 use plumb_inspection::{Tensor, Values};
 use serde::{Deserialize, Serialize};
-use std::{fs, path::Path, process::Command, time::Instant};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
 
 /// The word that makes a bench a bare loop.
 const BARE: &str = "--bare-session-run";
@@ -28,9 +33,7 @@ struct Order {
 
 /// Opens the model of `card` with one thread and, apart from that, ONNX Runtime's own settings.
 pub(crate) fn start(library: &Path, card: &Card, tensor: &Tensor, folder: &Path) -> Outcome<Peer> {
-    let Values::F32(numbers) = &tensor.values else { return Err("the bench models want f32".into()) };
-    let file = folder.join(format!("{}.f32", card.name));
-    fs::write(&file, numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>())?;
+    let file = numbers(tensor, &folder.join(format!("{}.f32", card.name)))?;
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let order =
         Order { library: text(library), model: text(&card.file), shape: tensor.shape, numbers: text(&file) };
@@ -39,6 +42,13 @@ pub(crate) fn start(library: &Path, card: &Card, tensor: &Tensor, folder: &Path)
     let mut bare = Peer::start("the bare loop", command)?;
     bare.run(3)?; // what is made on first use is nobody's cost
     Ok(bare)
+}
+
+/// Writes the numbers of `tensor` to `file`, little-endian.
+pub(crate) fn numbers(tensor: &Tensor, file: &Path) -> Outcome<PathBuf> {
+    let Values::F32(numbers) = &tensor.values else { return Err("the bench models want f32".into()) };
+    fs::write(file, numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>())?;
+    Ok(file.to_owned())
 }
 
 /// True if this process was started as a bare loop, which has ended now.

@@ -4,6 +4,7 @@
 
 pub(crate) mod bare;
 pub(crate) mod clip;
+pub(crate) mod ours;
 pub(crate) mod peer;
 pub(crate) mod process;
 pub(crate) mod trip;

@@ -152,15 +152,7 @@ fn without_pictures_it_is_timed_but_nothing_is_recommended() {
 #[test]
 fn what_is_not_there_is_a_row_with_its_reason() {
     let workshop = workshop();
-    let args = [
-        "model.toml",
-        "--devices",
-        "cpu,tensorrt:0,kserve:grpc://127.0.0.1:1/m",
-        "--threads",
-        "1",
-        "--batch",
-        "1,4",
-    ];
+    let args = ["model.toml", "--devices", "cpu,tensorrt:0", "--threads", "1", "--batch", "1,4"];
     let args = [&args[..], &["--rounds", "1", "--runs", "1", "--library", "/nowhere", "--json"]].concat();
     let document = document(&bench(&workshop, &args));
     let says = |device: &str| {
@@ -168,7 +160,6 @@ fn what_is_not_there_is_a_row_with_its_reason() {
     };
     let there = document["libraries"].to_string().contains("Tensorrt");
     assert!(there || says("tensorrt:0").contains("TensorrtExecutionProvider"), "{document:#}");
-    assert!(!says("kserve:grpc://127.0.0.1:1/m").is_empty());
     let four =
         document["rows"].as_array().expect("rows").iter().find(|row| row["batch"] == 4).expect("a row");
     assert_eq!(four["not_here"], "a run of this model takes one picture");

@@ -26,8 +26,8 @@ pub(super) struct Unusable {
     pub(super) reason: String,
 }
 
-/// The station's own first, then those of `named`, then those of `.plumb/lib` and its folders, here and above the
-/// program. None twice.
+/// The station's own first, then those of `named`, then those of the folders where a station looks, and of the folders in
+/// them. None twice.
 ///
 /// # Errors
 /// Where even the station's own does not load.
@@ -57,14 +57,13 @@ fn probed(place: Option<&Path>) -> Result<Library, String> {
 
 /// Folders with a library in them.
 fn usual_places() -> Vec<PathBuf> {
-    let here = std::env::current_dir().ok();
-    let program = std::env::current_exe().ok();
-    let above = here
-        .iter()
-        .map(PathBuf::as_path)
-        .chain(program.iter().flat_map(|program| program.ancestors().skip(1)));
+    let (here, program) = (std::env::current_dir().ok(), std::env::current_exe().ok());
+    let installed = program.iter().filter_map(|program| Some(program.parent()?.parent()?.join("lib/plumb")));
+    let folders = here.iter().flat_map(|here| here.ancestors());
+    let folders = folders.chain(program.iter().flat_map(|program| program.ancestors().skip(1)));
+    let shelves: Vec<PathBuf> = installed.chain(folders.map(|folder| folder.join(".plumb/lib"))).collect();
     let mut places: Vec<PathBuf> = Vec::new();
-    for shelf in above.map(|folder| folder.join(".plumb/lib")).filter(|shelf| shelf.is_dir()) {
+    for shelf in shelves.into_iter().filter(|shelf| shelf.is_dir()) {
         let beside = fs::read_dir(&shelf).into_iter().flatten().flatten().map(|entry| entry.path());
         let mut folders: Vec<PathBuf> = beside.filter(|path| path.is_dir()).collect();
         folders.sort();
