@@ -49,7 +49,11 @@ main() {
     onnxruntime_library
     if $test && [[ $wheel_platform == *x86_64 ]]; then openvino=true; fi
     if $openvino; then openvino_library; fi
-    if $test; then test_venv; fi
+    if $test; then
+        venv .plumb/venv deploy/test-python.txt "the tests' Python packages"
+        # MLServer 1.7 asks for Python before 3.13. It is pure Python, and runs on what is here.
+        venv .plumb/mlserver-venv deploy/test-mlserver.txt "MLServer for the tests (92 MB)" --ignore-requires-python
+    fi
     if $check; then
         if ((missing)); then say "$missing missing; deploy/setup.sh${test_flag:-} brings what it can" && exit 1; fi
         say "all is there"
@@ -254,9 +258,9 @@ wheel() {
         fail "$1 could not be fetched (see above); check the network and pip's settings, or $2"
 }
 
-# True if every pinned package is in the venv, in that version.
+# True if every package that file $2 pins is in venv $1, in that version.
 venv_is_complete() {
-    [[ -x .plumb/venv/bin/python ]] && .plumb/venv/bin/python - deploy/test-python.txt 2>/dev/null <<'PYTHON'
+    [[ -x $1/bin/python ]] && "$1/bin/python" - "$2" 2>/dev/null <<'PYTHON'
 import importlib.metadata, sys
 for line in open(sys.argv[1]):
     line = line.split("#")[0].strip()
@@ -266,16 +270,19 @@ for line in open(sys.argv[1]):
 PYTHON
 }
 
-test_venv() {
-    if venv_is_complete; then return; fi
-    if $check; then lacks "Python packages of deploy/test-python.txt in .plumb/venv" && return; fi
-    say "installing the tests' Python packages into .plumb/venv"
+# venv FOLDER FILE WHAT [PIP OPTIONS]: the packages that FILE pins, in a Python environment of their own.
+venv() {
+    local folder=$1 file=$2 what=$3
+    shift 3
+    if venv_is_complete "$folder" "$file"; then return; fi
+    if $check; then lacks "Python packages of $file in $folder" && return; fi
+    say "installing $what into $folder"
     # A venv from before a system upgrade points to a Python that is gone.
-    if ! .plumb/venv/bin/python -m pip --version >/dev/null 2>&1; then rm -rf .plumb/venv; fi
+    if ! "$folder/bin/python" -m pip --version >/dev/null 2>&1; then rm -rf "$folder"; fi
     mkdir -p .plumb
-    python3 -m venv .plumb/venv || fail "python3 -m venv did not work (see above); is python3-venv whole?"
-    .plumb/venv/bin/pip --disable-pip-version-check install --quiet -r deploy/test-python.txt ||
-        fail "the tests' Python packages could not be installed (see above); check the network and pip's settings, then run this again"
+    python3 -m venv "$folder" || fail "python3 -m venv did not work (see above); is python3-venv whole?"
+    "$folder/bin/pip" --disable-pip-version-check install --quiet "$@" -r "$file" ||
+        fail "the Python packages of $file could not be installed (see above); check the network and pip's settings, then run this again"
 }
 
 main "$@"

@@ -9,7 +9,8 @@ nothing has to be downloaded and no training tool's licence applies. The last la
 gives no finding, a photograph a few and noise hundreds of boxes: reading the output is part of what is measured.
 
 Beside it `bench-blank`: takes and gives the same and does nothing in between (it finds the same five boxes in every
-picture), so that what a frame costs outside the model can be told from the model's own spread.
+picture), so that what a frame costs outside the model can be told from the model's own spread. And `bench-batch`: the
+detector once more, with its batch left open, for what several pictures in one run are worth (`benches/gpu`).
 """
 
 import argparse
@@ -27,7 +28,8 @@ SIDE = 640
 class Graph:
     """Nodes and weights as they are added; every method gives back the name of its output."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, batch=1):
+        self.batch = batch  # as Reshape writes it: 1, or 0 for as many as come
         self.random = np.random.default_rng(seed)
         self.nodes, self.weights, self.channels = [], [], {"images": 3}
 
@@ -103,13 +105,13 @@ def build(graph):
         cells = SIDE // stride
         box = graph.conv(graph.conv(graph.conv(x, 64, 3), 64, 3), 64, activated=False)
         cls = graph.conv(graph.conv(graph.conv(x, 64, 3), 64, 3), len(CLASSES), activated=False, bias=-9.0, gain=145.0)
-        sides.append(graph.reshape(box, [1, 64, cells * cells], 64))
-        scores.append(graph.reshape(cls, [1, len(CLASSES), cells * cells], len(CLASSES)))
+        sides.append(graph.reshape(box, [graph.batch, 64, cells * cells], 64))
+        scores.append(graph.reshape(cls, [graph.batch, len(CLASSES), cells * cells], len(CLASSES)))
         y, x = np.mgrid[:cells, :cells] + 0.5
         centres.append(np.stack([x.ravel(), y.ravel()]))
         strides.append(np.full(cells * cells, stride))
     join = lambda parts, channels: graph.node("Concat", parts, channels, axis=2)
-    box = graph.reshape(join(sides, 64), [1, 4, 16, -1], 4)
+    box = graph.reshape(join(sides, 64), [graph.batch, 4, 16, -1], 4)
     bins = graph.constant(np.arange(16, dtype=np.float32).reshape(1, 1, 16, 1))
     box = graph.node("Mul", [graph.node("Softmax", [box], 4, axis=2), bins], 4)
     box = graph.node("ReduceSum", [box, graph.constant(np.array([2]))], 4, keepdims=0)
@@ -150,17 +152,20 @@ def main():
     build(graph)
     write(given.out, "bench-detector", graph, boxes,
           f"random weights from seed {given.seed}; it finds nothing that is there, only its cost is real")
+    graph = Graph(given.seed, batch=0)
+    build(graph)
+    write(given.out, "bench-batch", graph, boxes, "bench-detector with its batch left open")
     graph = Graph(given.seed)
     blank(graph, boxes)
     write(given.out, "bench-blank", graph, boxes, "no weights; it finds the same five boxes in every picture, at no cost")
 
 
 def write(out, name, graph, boxes, method):
-    value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+    value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, [graph.batch or "batch", *shape])
     model = helper.make_model(
         helper.make_graph(
-            graph.nodes, name, [value("images", [1, 3, SIDE, SIDE])],
-            [value("output0", [1, 4 + len(CLASSES), boxes])], graph.weights,
+            graph.nodes, name, [value("images", [3, SIDE, SIDE])],
+            [value("output0", [4 + len(CLASSES), boxes])], graph.weights,
         ),
         opset_imports=[helper.make_opsetid("", 13)], producer_name="plumb benches",
     )

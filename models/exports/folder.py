@@ -36,7 +36,10 @@ class Folder:
         Only what names the day or the machine is changed: `changed` holds the metadata to overwrite, and the stack
         traces that PyTorch's exporter writes (paths of the machine it ran on) are left out.
         """
-        model = onnx.load(str(source))
+        model = onnx.load(str(source), load_external_data=False)
+        beside = pathlib.Path(f"{source}.data")
+        if beside.exists():  # weights that the package left outside, under the name the model knows them by
+            (self.path / "model.onnx.data").write_bytes(beside.read_bytes())
         for property in model.metadata_props:
             property.value = changed.get(property.key, property.value)
         forget_machine(model)

@@ -28,6 +28,8 @@ def spread(network, batch, layers):
         for hook in hooks:
             hook.remove()
         for layer, mean, deviation in layers:
+            if id(layer) not in seen:
+                continue  # a layer that only training uses
             out = seen[id(layer)]
             channel = 1 if out.ndim == 4 else out.ndim - 1
             flat = out.transpose(0, channel).reshape(out.shape[channel], -1)

@@ -11,7 +11,7 @@ import sys
 
 # No package may fetch weights or report use.
 os.environ.update(YOLO_OFFLINE="true", HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", DO_NOT_TRACK="1")
-FAMILIES = ["ultralytics", "yolov5", "detr", "rfdetr", "torchvision", "timm", "anomalib", "geti", "mmdeploy", "plain"]
+FAMILIES = ["ultralytics", "yolov5", "detr", "dfine", "rfdetr", "torchvision", "timm", "anomalib", "geti", "mmdeploy", "plain"]
 
 
 def main():

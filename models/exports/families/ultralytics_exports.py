@@ -12,7 +12,7 @@ import tempfile
 import numpy as np
 import torch
 import yaml
-from ultralytics import YOLO
+from ultralytics import RTDETR, YOLO
 from ultralytics.utils import ROOT, metrics
 
 import drawing
@@ -216,6 +216,57 @@ def classifier(name, file, size=64, width=0.0625, classes=(*DEFECTS, "good"), qu
     folder.finish({}, 4, quirks)
 
 
+def rt_detr(name, side=96, queries=30, quirks=""):
+    """Ultralytics' RT-DETR-L with a 16th of its channels."""
+    folder = Folder(name, "ultralytics", PACKAGE, "detect")
+    os.chdir(tempfile.mkdtemp())
+    text = yaml.safe_load((CFG / "rt-detr/rtdetr-l.yaml").read_text())
+    text.update(nc=len(DEFECTS), scales={"l": [0.33, 1.0, 1024]})
+    for layer in text["backbone"] + text["head"]:
+        kind, arguments = layer[2], layer[3]
+        if kind in ("HGStem", "HGBlock"):
+            layer[3] = [8, max(8, arguments[1] // 64), *arguments[2:]]
+        elif kind in ("Conv", "DWConv", "RepC3"):
+            layer[3] = [16 if layer in text["head"] else max(8, arguments[0] // 64), *arguments[1:]]
+        elif kind == "AIFI":
+            layer[3] = [32, 2]
+        elif kind == "RTDETRDecoder":
+            layer[3] = ["nc", 16, queries, 2, 2, 2, 32]
+    pathlib.Path("rtdetr-l.yaml").write_text(yaml.safe_dump(text, sort_keys=False))
+    shot = drawing.draw(107, side, side, defects=9)
+    batch = tensor(shot)
+
+    def network_of(seed):
+        torch.manual_seed(seed)
+        made = RTDETR("rtdetr-l.yaml")
+        made.model.names = dict(enumerate(DEFECTS))
+        head = made.model.model[-1]
+        healthy.wake(made.model, batch)
+        layers = [(head.enc_score_head, -2.0, 1.5), (head.enc_bbox_head.layers[-1], 0.0, 1.0)]
+        layers += [(layer, -1.8, 1.6) for layer in head.dec_score_head]
+        layers += [(layer.layers[-1], 0.0, 0.5) for layer in head.dec_bbox_head]
+        for layer in layers:
+            healthy.spread(made.model, batch, [layer])
+        return made
+
+    ask = dict(imgsz=side, conf=0.25, max_det=300, verbose=False, save=False)
+    for seed in range(SEEDS):
+        with torch.no_grad():
+            raw = network_of(seed).model.eval()(batch)[0][0].numpy()
+        in_torch = findings(network_of(seed).predict(shot[..., ::-1], **ask)[0], DEFECTS)
+        steady = healthy.steady(raw[:, 4], raw[:, 5], None, 0.25, 0.45)
+        if steady and 5 <= len(in_torch) < queries and len({f["class"] for f in in_torch}) > 1:
+            break
+    else:
+        raise SystemExit(f"{name}: none of {SEEDS} seeds is steady")
+    made = network_of(seed).export(format="onnx", imgsz=side, device="cpu", verbose=False)
+    folder.take_model(made, date="2026-11-24T00:00:00+00:00")
+    found = findings(RTDETR(str(folder.model)).predict(shot[..., ::-1], **ask)[0], DEFECTS)
+    agree(found, in_torch)
+    folder.add_picture(shot, found)
+    folder.finish({"score_min": 0.25, "iou_max": 1.0, "findings_max": 300}, seed, quirks)
+
+
 def exports():
     d = functools.partial
     whole = dict(size=(128, 160), score=(-4.5, 2.0))  # more than 300 anchors, so that the head keeps its 300
@@ -266,6 +317,7 @@ def exports():
             detector, file="v8/yolov8-seg.yaml", task="segment", prototypes=32, half=True, gap=0.006,
             quirks="fp16 inside; Ultralytics keeps inputs and outputs f32 when it exports on CPU",
         ),
+        "ultralytics-rtdetr": d(rt_detr, quirks="cx cy w h in 0..1, score, class; no NMS; end2end is False, so only the key head tells"),
         "ultralytics-v8-classify": d(classifier, file="v8/yolov8-cls.yaml"),
         "ultralytics-26-classify": d(classifier, file="26/yolo26-cls.yaml"),
     }

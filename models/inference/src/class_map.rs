@@ -3,24 +3,19 @@
 use crate::error::ModelError;
 use crate::family::Look;
 use crate::outline::{outline, simplified};
+use crate::pieces::{Piece, Pieces, Run};
 use plumb_inspection::{Finding, PointPx, RectPx};
 use std::ops::Range;
 
 /// More pieces than this are dropped, smallest first: such a map is noise, and any rule has seen enough.
 const PIECES_MAX: usize = 1_000;
 
-/// A map of classes with their scores, refilled for every picture. It may be coarser or finer than the tensor.
+/// A map of classes with their scores, read row by row. It may be coarser or finer than the tensor.
 #[derive(Debug, Default)]
 pub(crate) struct ClassMap {
     width: usize,
     height: usize,
-    /// What each pixel is; `None` is nothing.
-    classes: Vec<Option<u16>>,
-    scores: Vec<f32>,
-    /// Number of the piece a pixel belongs to; 0 is none.
-    pieces: Vec<u32>,
-    /// Pixels still to be looked around.
-    open: Vec<(usize, usize)>,
+    pieces: Pieces,
 }
 
 /// How the pixels of a piece make up its score.
@@ -32,30 +27,14 @@ pub(crate) enum PieceScore {
     Max,
 }
 
-/// Pixels of one class that touch, corners included: a scratch is often one pixel wide.
-#[derive(Clone, Copy, Debug)]
-struct Piece {
-    number: u32,
-    class: u16,
-    /// First in reading order, so nothing of the piece lies above it.
-    start: (usize, usize),
-    /// Left, top, right, bottom; the last two exclusive.
-    bounds: [usize; 4],
-    pixels: usize,
-    score_sum: f64,
-    score_max: f32,
-}
+/// What a pixel is, and how surely; `None` is nothing.
+pub(crate) type Pixel = Option<(u16, f32)>;
 
 impl ClassMap {
     /// Makes the map `width` × `height` and empty.
     pub(crate) fn clear(&mut self, width: usize, height: usize) {
         (self.width, self.height) = (width, height);
-        let len = width * height;
-        self.classes.clear();
-        self.classes.resize(len, None);
-        self.scores.resize(len, 0.0);
         self.pieces.clear();
-        self.pieces.resize(len, 0);
     }
 
     /// Columns and rows of the map whose centres show the region; the rest is padding and is to be left empty.
@@ -72,10 +51,16 @@ impl ClassMap {
         )
     }
 
-    /// Says what the pixel at `index` (row by row) is.
-    pub(crate) fn set(&mut self, index: usize, class: u16, score: f32) {
-        self.classes[index] = Some(class);
-        self.scores[index] = score;
+    /// Says what the pixels of row `y` are from column `first` on. Rows are told from top to bottom.
+    pub(crate) fn row(&mut self, y: usize, first: usize, pixels: &[Pixel]) {
+        let mut x = first;
+        for same in pixels.chunk_by(|a, b| a.map(|(class, _)| class) == b.map(|(class, _)| class)) {
+            if let Some((class, _)) = same[0] {
+                let scores = same.iter().flatten().map(|(_, score)| *score);
+                self.pieces.push(Run::scored(y, x..x + same.len(), class, scores));
+            }
+            x += same.len();
+        }
     }
 
     /// One finding a piece of at least `area_min_px` frame px², with its outline.
@@ -87,8 +72,8 @@ impl ClassMap {
     ) -> Result<Vec<Finding>, ModelError> {
         let (sx, sy) = self.scale(look);
         let area_px = |piece: &Piece| look.placement.area(piece.pixels as f32 * sx * sy);
-        let mut pieces = self.find_pieces();
-        pieces.retain(|piece| area_px(piece) >= area_min_px);
+        let large = |piece: &&Piece| area_px(piece) >= area_min_px;
+        let mut pieces: Vec<Piece> = self.pieces.join().iter().filter(large).cloned().collect();
         pieces.sort_by_key(|piece| std::cmp::Reverse(piece.pixels));
         pieces.truncate(PIECES_MAX);
 
@@ -101,7 +86,7 @@ impl ClassMap {
                 PieceScore::Max => piece.score_max,
             };
             let Some(finding) = look.finding(usize::from(piece.class), score, box_px)? else { continue };
-            let corners = outline(piece.start, |x, y| self.piece_at(x, y) == piece.number);
+            let corners = outline(piece.start, |x, y| self.pieces.piece_at(x, y) == Some(piece.number));
             let polygon = simplified(&corners).into_iter().map(|(x, y)| self.in_frame(look, x, y)).collect();
             // Pixels on the rim of the region reach beyond it; the piece has no more of the frame than its box.
             let area_px = area_px(&piece).min(finding.area_px);
@@ -124,55 +109,6 @@ impl ClassMap {
         let y = (y as f32 * sy).clamp(content.y, content.bottom());
         look.placement.point(PointPx { x, y })
     }
-
-    fn piece_at(&self, x: usize, y: usize) -> u32 {
-        if x < self.width && y < self.height { self.pieces[y * self.width + x] } else { 0 }
-    }
-
-    /// Numbers the pieces in reading order, from 1. Each pixel that is something is looked around once.
-    fn find_pieces(&mut self) -> Vec<Piece> {
-        let mut found: Vec<Piece> = Vec::new();
-        for index in 0..self.classes.len() {
-            let Some(class) = self.classes[index] else { continue };
-            if self.pieces[index] == 0 {
-                let start = (index % self.width, index / self.width);
-                found.push(self.fill(start, class, found.len() as u32 + 1));
-            }
-        }
-        found
-    }
-
-    fn fill(&mut self, start: (usize, usize), class: u16, number: u32) -> Piece {
-        let mut piece = Piece {
-            number,
-            class,
-            start,
-            bounds: [start.0, start.1, start.0 + 1, start.1 + 1],
-            pixels: 0,
-            score_sum: 0.0,
-            score_max: f32::MIN,
-        };
-        self.pieces[start.1 * self.width + start.0] = number;
-        self.open.push(start);
-        while let Some((x, y)) = self.open.pop() {
-            let score = self.scores[y * self.width + x];
-            let [x0, y0, x1, y1] = piece.bounds;
-            piece.bounds = [x0.min(x), y0.min(y), x1.max(x + 1), y1.max(y + 1)];
-            piece.pixels += 1;
-            piece.score_sum += f64::from(score);
-            piece.score_max = piece.score_max.max(score);
-            for near_y in y.saturating_sub(1)..(y + 2).min(self.height) {
-                for near_x in x.saturating_sub(1)..(x + 2).min(self.width) {
-                    let near = near_y * self.width + near_x;
-                    if self.classes[near] == Some(class) && self.pieces[near] == 0 {
-                        self.pieces[near] = number;
-                        self.open.push((near_x, near_y));
-                    }
-                }
-            }
-        }
-        piece
-    }
 }
 
 #[cfg(test)]
@@ -185,10 +121,12 @@ mod tests {
     fn drawn(rows: &[&str]) -> ClassMap {
         let mut map = ClassMap::default();
         map.clear(rows[0].len(), rows.len());
-        for (i, c) in rows.concat().chars().enumerate() {
-            if let Some(class) = c.to_digit(10) {
-                map.set(i, class as u16, 0.5 + i as f32 / 1000.0);
-            }
+        for (y, row) in rows.iter().enumerate() {
+            let pixel = |(x, c): (usize, char)| {
+                c.to_digit(10).map(|class| (class as u16, 0.5 + (y * row.len() + x) as f32 / 1000.0))
+            };
+            let pixels: Vec<Pixel> = row.chars().enumerate().map(pixel).collect();
+            map.row(y, 0, &pixels);
         }
         map
     }
@@ -254,9 +192,8 @@ mod tests {
     fn a_map_of_noise_gives_a_bounded_number_of_findings() {
         let mut map = ClassMap::default();
         map.clear(200, 200);
-        for i in (0..40_000).filter(|i| i % 2 == 0 && (i / 200) % 2 == 0) {
-            map.set(i, 0, 0.9);
-        }
+        let dotted: Vec<Pixel> = (0..200).map(|x| (x % 2 == 0).then_some((0, 0.9))).collect();
+        (0..200).step_by(2).for_each(|y| map.row(y, 0, &dotted));
         look_at(&["a"], 200, 200, |look| {
             assert_eq!(map.findings(look, 0.0, PieceScore::Mean).unwrap().len(), PIECES_MAX);
         });

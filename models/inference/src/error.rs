@@ -243,6 +243,14 @@ pub enum ModelError {
         /// Its card.
         card: PathBuf,
     },
+    /// The inference server did not answer, not in time, or with what cannot be read.
+    #[error("{error}")]
+    Remote {
+        /// The model.
+        model: ModelName,
+        /// What went wrong, with the server's address.
+        error: plumb_remote::RemoteError,
+    },
     /// ONNX Runtime gave up on a picture.
     #[error("model {model:?} failed on region {region:?}: {reason}")]
     Run {
@@ -260,6 +268,7 @@ impl ModelError {
     pub fn cause(&self) -> Cause {
         match self {
             Self::Device { .. } | Self::DeviceFailed { .. } => Cause::Device,
+            Self::Remote { .. } => Cause::Remote,
             _ => Cause::Model,
         }
     }
@@ -289,6 +298,7 @@ impl ModelError {
                 | Self::Operator { .. }
                 | Self::Refused { .. }
                 | Self::Run { .. }
+                | Self::Remote { .. }
         )
     }
 }

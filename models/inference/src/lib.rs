@@ -25,13 +25,18 @@ mod error;
 mod family;
 mod file;
 mod library;
+mod mask;
 mod model;
 mod nms;
 mod number;
 mod options;
 mod outline;
 mod output;
+mod pieces;
+mod prototypes;
+mod rotated;
 mod runtime;
+mod served;
 mod session;
 pub mod trial;
 mod variant;
@@ -41,10 +46,11 @@ pub use device::{Device, DeviceError, Kserve, OpenVino};
 pub use error::{DeviceFault, ModelError};
 pub use family::{
     Activation, AnomalyConfig, ClassifierConfig, DetectorConfig, DetectorOutput, FamilyConfig,
-    SegmenterConfig,
+    InstanceSegmenterConfig, InstanceSegmenterOutput, OrientedDetectorConfig, OrientedDetectorOutput,
+    PoseConfig, PoseOutput, SegmenterConfig,
 };
 pub use model::{Model, ModelInfo, Tried};
 pub use number::{Fraction, NotNegative, NumberError};
-pub use options::{LoadOptions, Normalise, NvidiaOptions, Precision, Transfer};
+pub use options::{LoadOptions, Normalise, NvidiaOptions, Precision, RemoteOptions, Transfer};
 pub use runtime::{Runtime, RuntimeError};
 pub use variant::{ORIGINAL, Variant, WeightsFile};

@@ -28,6 +28,8 @@ pub struct LoadOptions {
     pub precision: Precision,
     /// For `cuda` and `tensorrt`.
     pub nvidia: NvidiaOptions,
+    /// For `kserve`.
+    pub remote: RemoteOptions,
 }
 
 impl Default for LoadOptions {
@@ -41,6 +43,7 @@ impl Default for LoadOptions {
             normalise: Normalise::default(),
             precision: Precision::default(),
             nvidia: NvidiaOptions::default(),
+            remote: RemoteOptions::default(),
         }
     }
 }
@@ -87,6 +90,25 @@ pub struct NvidiaOptions {
     pub tf32: bool,
     /// Limit of ONNX Runtime's arena on the card, in MiB; `None` is all there is. cuDNN's own memory comes on top.
     pub memory_max_mib: Option<u32>,
+}
+
+/// For `kserve`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RemoteOptions {
+    /// How long to wait at load for a server that has the model ready.
+    pub connect_within_ms: u64,
+    /// How long an answer may take where the caller names no time: at load, and for
+    /// [`Model::examine`](crate::Model::examine).
+    pub answer_within_ms: u64,
+    /// Requests under way at once, siblings together; one more is refused. 0 is taken as 1.
+    pub in_flight_max: usize,
+}
+
+impl Default for RemoteOptions {
+    fn default() -> Self {
+        Self { connect_within_ms: 10_000, answer_within_ms: 1_000, in_flight_max: 8 }
+    }
 }
 
 /// How a picture gets to a graphics card and what was found comes back.

@@ -13,6 +13,8 @@ pub(crate) struct Output<'a> {
     pub(crate) shape: Vec<usize>,
     /// Row-major; the model's own memory where that is f32, else a widened copy.
     pub(crate) values: Cow<'a, [f32]>,
+    /// The model gives whole numbers: class numbers, not scores.
+    pub(crate) whole: bool,
 }
 
 impl<'a> Output<'a> {
@@ -48,7 +50,24 @@ impl<'a> Output<'a> {
             other => return Err(format!("output {name:?} holds {other}, which no family reads")),
         };
         let shape = shape.iter().map(|side| usize::try_from(*side).unwrap_or(0)).collect();
-        Ok(Self { name, shape, values })
+        let whole =
+            matches!(element, TensorElementType::Int64 | TensorElementType::Int32 | TensorElementType::Uint8);
+        Ok(Self { name, shape, values, whole })
+    }
+
+    /// What belongs to picture `i` of a batch of `batch`, lent, with a batch of one: a family always reads one picture.
+    ///
+    /// `None` where the first side is not `batch`, so that what belongs to whom cannot be told: lists of boxes without
+    /// a batch axis, as torchvision gives them (see `FamilyConfig::has_batch_axis`).
+    pub(crate) fn item(&self, i: usize, batch: usize) -> Option<Output<'_>> {
+        let (first, rest) = self.shape.split_first()?;
+        if *first != batch || i >= batch {
+            return None;
+        }
+        let len = rest.iter().product::<usize>();
+        let shape = std::iter::once(1).chain(rest.iter().copied()).collect();
+        let values = Cow::Borrowed(&self.values[i * len..(i + 1) * len]);
+        Some(Output { name: self.name, shape, values, whole: self.whole })
     }
 
     /// True if none is NaN or infinite.
@@ -73,7 +92,23 @@ mod tests {
     use super::*;
 
     fn output(shape: &[usize], values: Vec<f32>) -> Output<'static> {
-        Output { name: "o", shape: shape.to_vec(), values: Cow::Owned(values) }
+        Output { name: "o", shape: shape.to_vec(), values: Cow::Owned(values), whole: false }
+    }
+
+    #[test]
+    fn a_batch_is_cut_into_pictures_and_what_has_no_batch_is_not() {
+        let both = output(&[2, 3, 1], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let second = both.item(1, 2).unwrap();
+        assert_eq!((&second.shape[..], &second.values[..]), (&[1, 3, 1][..], &[4.0, 5.0, 6.0][..]));
+        assert!(
+            both.item(2, 2).is_none()
+                && both.item(0, 3).is_none()
+                && output(&[], vec![1.0]).item(0, 1).is_none()
+        );
+        let score_each = output(&[2], vec![0.25, 0.75]);
+        assert_eq!(score_each.item(1, 2).unwrap().values[..], [0.75]);
+        let nothing = output(&[2, 0, 6], vec![]);
+        assert_eq!(nothing.item(1, 2).unwrap().shape, [1, 0, 6]);
     }
 
     #[test]

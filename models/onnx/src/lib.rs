@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+mod constant;
 mod element;
 mod error;
 mod external;

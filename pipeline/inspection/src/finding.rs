@@ -54,6 +54,9 @@ pub struct Finding {
     /// Its outline in frame px, where the model gives masks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub polygon_px: Option<Vec<PointPx>>,
+    /// Its keypoints in the model's order, where the model gives some; each inside the region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keypoints_px: Option<Vec<KeypointPx>>,
     /// How much of the frame it covers, in px².
     pub area_px: f32,
     /// Its longest side in mm, where the camera has a scale.
@@ -71,6 +74,29 @@ pub struct Finding {
 
 fn nobody() -> ModelName {
     ModelName::from("")
+}
+
+/// A named place on a thing, in frame px: written `[x, y, score]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "[f32; 3]", into = "[f32; 3]")]
+pub struct KeypointPx {
+    /// To the right.
+    pub x: f32,
+    /// Down.
+    pub y: f32,
+    /// How sure the model is of this one, mostly 0..=1; 1 where it does not say.
+    pub score: f32,
+}
+
+impl From<[f32; 3]> for KeypointPx {
+    fn from([x, y, score]: [f32; 3]) -> Self {
+        Self { x, y, score }
+    }
+}
+impl From<KeypointPx> for [f32; 3] {
+    fn from(p: KeypointPx) -> Self {
+        [p.x, p.y, p.score]
+    }
 }
 
 /// All that the models saw in one view of one part.
@@ -103,11 +129,12 @@ mod tests {
 
     #[test]
     fn a_finding_reads_as_the_record_says() {
-        let finding = Finding {
+        let mut finding = Finding {
             class: "scratch".into(),
             score: Score::new(0.5).expect("finite"),
             box_px: RectPx::from([1.0, 2.0, 3.0, 4.0]),
             polygon_px: None,
+            keypoints_px: None,
             area_px: 12.0,
             length_mm: None,
             area_mm2: None,
@@ -119,5 +146,10 @@ mod tests {
             json,
             r#"{"class":"scratch","score":0.5,"box_px":[1.0,2.0,3.0,4.0],"area_px":12.0,"region":"face"}"#
         );
+        finding.keypoints_px = Some(vec![[1.5, 2.5, 0.75].into()]);
+        let json = serde_json::to_string(&finding).expect("plain data");
+        assert!(json.contains(r#""keypoints_px":[[1.5,2.5,0.75]]"#), "{json}");
+        let read: Finding = serde_json::from_str(&json).expect("what was written");
+        assert_eq!(read.keypoints_px, finding.keypoints_px);
     }
 }

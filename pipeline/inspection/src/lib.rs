@@ -13,7 +13,7 @@ mod part;
 mod tensor;
 mod trip;
 
-pub use finding::{Finding, Findings, Score, ScoreError};
+pub use finding::{Finding, Findings, KeypointPx, Score, ScoreError};
 pub use frame::{Frame, Stamp};
 pub use geometry::{Affine, Placement, PointPx, RectPx};
 pub use image::{Image, ImageError, PixelFormat, Pixels};

@@ -45,6 +45,7 @@ fn three_findings() -> Findings {
         score,
         box_px: RectPx::from([100.0, 200.0, 30.0, 4.5]),
         polygon_px: None,
+        keypoints_px: None,
         area_px: 120.0,
         length_mm: Some(1.5),
         area_mm2: Some(0.5),

@@ -109,6 +109,11 @@ impl Record {
                 .iter_mut()
                 .flatten()
                 .for_each(|p| [&mut p.x, &mut p.y].into_iter().for_each(&mut mend));
+            finding
+                .keypoints_px
+                .iter_mut()
+                .flatten()
+                .for_each(|p| [&mut p.x, &mut p.y, &mut p.score].into_iter().for_each(&mut mend));
         }
         if mended > 0 {
             tracing::warn!(part = %self.part_id, numbers = mended, "A finding has a size that is no number; kept as 0.");
@@ -337,6 +342,7 @@ mod tests {
             score: score(0.93),
             box_px: RectPx::from([1.0, 2.0, 3.0, 4.5]),
             polygon_px: None,
+            keypoints_px: None,
             area_px: 12.0,
             length_mm: Some(1.5),
             area_mm2: None,

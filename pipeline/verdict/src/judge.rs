@@ -135,7 +135,8 @@ fn name_problems(rules: &[RuleConfig]) -> Vec<RuleError> {
 fn is_nowhere(finding: &Finding) -> bool {
     let [x, y, w, h] = finding.box_px.into();
     let outline = finding.polygon_px.iter().flatten().flat_map(|p| [p.x, p.y]);
-    ![x, y, w, h, finding.area_px].into_iter().chain(outline).all(f32::is_finite)
+    let keypoints = finding.keypoints_px.iter().flatten().flat_map(|p| <[f32; 3]>::from(*p));
+    ![x, y, w, h, finding.area_px].into_iter().chain(outline).chain(keypoints).all(f32::is_finite)
 }
 
 #[cfg(test)]
@@ -257,10 +258,11 @@ mod tests {
     #[test]
     fn a_finding_that_is_nowhere_makes_the_part_missed() {
         let judge = judge(&absence("clean", "zone_px = [0, 0, 10, 10]"));
-        let spoilers: [fn(&mut Finding); 3] = [
+        let spoilers: [fn(&mut Finding); 4] = [
             |f| f.box_px.x = f32::NAN,
             |f| f.area_px = f32::INFINITY,
             |f| f.polygon_px = Some(vec![[1.0, f32::NAN].into()]),
+            |f| f.keypoints_px = Some(vec![[1.0, 2.0, f32::NAN].into()]),
         ];
         for spoil in spoilers {
             let mut view = view("face", &[("scratch", 0.9, [100, 100, 9, 9])]);

@@ -98,6 +98,7 @@ mod tests {
             score: Score::new(1.0).unwrap(),
             box_px: RectPx::from(box_px),
             polygon_px: outline.map(|corners| corners.iter().map(|p| PointPx::from(*p)).collect()),
+            keypoints_px: None,
             area_px: 50.0,
             length_mm: None,
             area_mm2: None,

@@ -44,6 +44,7 @@ fn marked(file: &str) -> Option<BTreeMap<u64, Findings>> {
             score: certain(),
             box_px: RectPx::from(bbox),
             polygon_px: None,
+            keypoints_px: None,
             area_px: RectPx::from(bbox).area(),
             length_mm: None,
             area_mm2: None,

@@ -1,18 +1,22 @@
 //! Segmenter: a class for every pixel. Each piece of one class is a finding with its outline.
 
-use super::{Activation, Family, Look};
-use crate::class_map::{ClassMap, PieceScore};
+use super::{Activation, Family, Look, half};
+use crate::class_map::{ClassMap, PieceScore, Pixel};
 use crate::error::ModelError;
 use crate::number::{Fraction, NotNegative};
 use crate::output::Output;
 use plumb_inspection::Findings;
 use serde::{Deserialize, Serialize};
 
-/// A model with one output: scores `[1, classes, h, w]`, or a ready map `[1, h, w]` of class numbers. The map may be
-/// coarser or finer than the input. `labels` name every channel (class number), the background's too.
+/// A model with one output: scores `[1, classes, h, w]`, or a ready map `[1, h, w]` of class numbers (`[1, 1, h, w]`
+/// too, where it holds whole numbers). The map may be coarser or finer than the input. `labels` name every channel
+/// (class number), the background's too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SegmenterConfig {
+    /// Name of the output that is read; not needed where there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<String>,
     /// From the scores to probabilities; a ready map has none, its findings score 1.
     #[serde(default)]
     pub activation: Activation,
@@ -28,18 +32,17 @@ pub struct SegmenterConfig {
     pub area_min_px: NotNegative,
 }
 
-fn half() -> Fraction {
-    const { Fraction::known(0.5) }
-}
-
 /// A finding's score is the mean probability of its pixels; the raw score of the region is the highest probability of
 /// any pixel and class that is not background.
 #[derive(Debug)]
 pub(crate) struct Segmenter {
     config: SegmenterConfig,
     map: ClassMap,
-    /// Best score and class of each pixel of a row.
-    best: Vec<(f32, u16)>,
+    /// Best score and class of each pixel of a row; apart, so that several are compared at a time.
+    best: Vec<f32>,
+    best_class: Vec<u16>,
+    /// What they make of it.
+    pixels: Vec<Pixel>,
 }
 
 /// How the one output is laid out.
@@ -50,7 +53,13 @@ enum Shape {
 
 impl Segmenter {
     pub(crate) fn new(config: SegmenterConfig) -> Self {
-        Self { config, map: ClassMap::default(), best: Vec::new() }
+        Self {
+            config,
+            map: ClassMap::default(),
+            best: Vec::new(),
+            best_class: Vec::new(),
+            pixels: Vec::new(),
+        }
     }
 
     fn shape<'o>(
@@ -58,8 +67,16 @@ impl Segmenter {
         outputs: &'o [Output<'o>],
         look: &Look<'_>,
     ) -> Result<(&'o Output<'o>, Shape), ModelError> {
-        if let [output] = outputs {
+        let only = || outputs.first().filter(|_| outputs.len() == 1);
+        let output = match &self.config.map {
+            Some(name) => outputs.iter().find(|output| output.name == name),
+            None => only(),
+        };
+        if let Some(output) = output {
             match *output.shape {
+                [1, 1, height, width] if output.whole && height * width > 0 => {
+                    return Ok((output, Shape::Classes { height, width }));
+                }
                 [1, classes, height, width] if classes * height * width > 0 => {
                     return Ok((output, Shape::Scores { classes, height, width }));
                 }
@@ -71,7 +88,7 @@ impl Segmenter {
         }
         Err(look.unreadable(
             "a segmenter",
-            "one output [1, classes, h, w], or [1, h, w] of class numbers",
+            "one output [1, classes, h, w], or [1, h, w] of class numbers; among several, `map` names it",
             outputs,
         ))
     }
@@ -90,26 +107,36 @@ impl Segmenter {
             // Class by class along the row, as it lies in memory.
             let span = row * width + columns.start..row * width + columns.end;
             self.best.clear();
-            self.best.extend(values[span.clone()].iter().map(|score| (*score, 0)));
+            self.best.extend_from_slice(&values[span.clone()]);
+            self.best_class.clear();
+            self.best_class.resize(span.len(), 0);
             for (class, of_class) in (0..).zip(values.chunks_exact(plane)).skip(1) {
-                for (best, score) in self.best.iter_mut().zip(&of_class[span.clone()]) {
-                    if *score > best.0 {
-                        *best = (*score, class);
-                    }
+                let bests = self.best.iter_mut().zip(&mut self.best_class);
+                for ((best, best_class), score) in bests.zip(&of_class[span.clone()]) {
+                    let better = *score > *best;
+                    *best = if better { *score } else { *best };
+                    *best_class = if better { class } else { *best_class };
                 }
             }
-            for (pixel, (best, class)) in span.zip(self.best.iter().copied()) {
+            // Most rows of a good part.
+            if background.is_some_and(|background| self.best_class.iter().all(|class| *class == background)) {
+                continue;
+            }
+            self.pixels.clear();
+            let bests = self.best.iter().copied().zip(self.best_class.iter().copied());
+            for (pixel, (best, class)) in span.zip(bests) {
                 // Most of a good part is background, and exp is what costs: it is left out there.
                 if Some(class) == background {
+                    self.pixels.push(None);
                     continue;
                 }
                 let scores = values[pixel..].iter().step_by(plane).copied();
                 let probability = self.config.activation.probability(scores, best);
                 raw = raw.max(probability);
-                if probability >= self.config.score_min.get() {
-                    self.map.set(pixel, class, probability);
-                }
+                let sure = probability >= self.config.score_min.get();
+                self.pixels.push(sure.then_some((class, probability)));
             }
+            self.map.row(row, columns.start, &self.pixels);
         }
         raw
     }
@@ -118,17 +145,19 @@ impl Segmenter {
         let (columns, rows) = self.map.shown(look);
         let mut raw = 0.0;
         for row in rows {
-            let first = row * width + columns.start;
-            for (pixel, class) in (first..).zip(&values[first..row * width + columns.end]) {
+            self.pixels.clear();
+            for class in &values[row * width + columns.start..row * width + columns.end] {
                 if self.config.background.is_some_and(|background| *class == f32::from(background)) {
+                    self.pixels.push(None);
                     continue;
                 }
                 if !(*class >= 0.0 && (*class as usize) < look.labels.len()) {
                     return Err(look.unknown_class(*class as i64));
                 }
                 raw = 1.0;
-                self.map.set(pixel, *class as u16, 1.0);
+                self.pixels.push(Some((*class as u16, 1.0)));
             }
+            self.map.row(row, columns.start, &self.pixels);
         }
         Ok(raw)
     }

@@ -7,6 +7,7 @@ use crate::output::{Output, described};
 use crate::session::RunError;
 use plumb_inspection::{Findings, Tensor, Values};
 use std::borrow::Cow;
+use std::time::Instant;
 
 /// How many pictures a run takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,22 +65,19 @@ pub(super) fn of_picture<'o>(
     if batch == 1 {
         return Some(Cow::Borrowed(outputs));
     }
-    let part = |output: &'o Output<'o>| {
-        let mut shape = output.shape.clone();
-        *shape.first_mut().filter(|places| **places == batch)? = 1;
-        let len = output.values.len() / batch;
-        let values = Cow::Borrowed(&output.values[at * len..(at + 1) * len]);
-        Some(Output { name: output.name, shape, values })
-    };
-    outputs.iter().map(part).collect()
+    outputs.iter().map(|output| output.item(at, batch)).collect()
 }
 
 impl Model {
     /// Shares a run among `tensors`, no more than a run takes. Where that fails, each has a run of its own: a batch that
     /// is too large for a device's memory is no reason to miss all its parts.
-    pub(super) fn examine_together(&mut self, tensors: &[&Tensor]) -> Vec<Result<Findings, ModelError>> {
+    pub(super) fn examine_together(
+        &mut self,
+        tensors: &[&Tensor],
+        by: Option<Instant>,
+    ) -> Vec<Result<Findings, ModelError>> {
         if tensors.len() > 1 && tensors.iter().all(|tensor| self.fits(tensor).is_ok()) {
-            match self.look_at(tensors) {
+            match self.look_at(tensors, by) {
                 Ok(seen) => return seen,
                 Err(error) => {
                     let (model, pictures) = (&self.info.name, tensors.len());
@@ -87,7 +85,7 @@ impl Model {
                 }
             }
         }
-        tensors.iter().map(|tensor| self.examine(tensor)).collect()
+        tensors.iter().map(|tensor| self.examine_by(tensor, by)).collect()
     }
 
     /// Finds out by trial whether pictures that share a run get the answers that each gets alone, for every number of
@@ -131,9 +129,10 @@ impl Model {
                 })
                 .collect()
         };
-        match self.session.run(&self.info.input, pictures, places, read) {
+        match self.backend.run(&self.info.input, pictures, places, None, read) {
             Ok(each) => each,
             Err(RunError::Fault(_, reason) | RunError::Failed(reason)) => Err(reason),
+            Err(RunError::Remote(error)) => Err(error.to_string()),
         }
     }
 }
@@ -170,7 +169,7 @@ mod tests {
     fn each_picture_gets_its_part_of_every_output_or_none_is_read() {
         let output = |shape: &[usize]| {
             let values: Vec<f32> = (0..shape.iter().product()).map(|i: usize| i as f32).collect();
-            Output { name: "o", shape: shape.to_vec(), values: values.into() }
+            Output { name: "o", shape: shape.to_vec(), values: values.into(), whole: false }
         };
         let outputs = [output(&[2, 3]), output(&[2])];
         let second = of_picture(&outputs, 1, 2).unwrap();

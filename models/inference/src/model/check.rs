@@ -1,35 +1,37 @@
 //! What is found out about a model before it is called ready: does its file take and give what its card says?
 
+use super::backend::Backend;
 use super::{Model, batch, described};
 use crate::Card;
 use crate::error::ModelError;
 use crate::family::Look;
 use crate::output::{self, Output};
-use crate::session::Session;
 use plumb_inspection::{Affine, Element, ModelName, Placement, RectPx, RegionName, TensorSpec, Values};
 
 /// Compares the file's input with `spec`; gives the length of its batch axis, −1 for any.
-pub(super) fn input(session: &Session, card: &Card, spec: &TensorSpec) -> Result<i64, ModelError> {
-    let inputs = session.inputs();
+pub(super) fn input(backend: &Backend, card: &Card, spec: &TensorSpec) -> Result<i64, ModelError> {
+    let inputs = backend.inputs();
     if inputs.len() != 1 {
         return Err(ModelError::Inputs { model: card.name.clone(), inputs });
     }
-    if let Some((element, sides)) = session.input()
-        && let [batch, ..] = sides[..]
+    if let Some((element, sides)) = backend.input()
         && element == spec.element
-        && sides.len() == 4
-        && batch != 0
-        && sides
-            .iter()
-            .zip(spec.shape())
-            .skip(1)
-            .all(|(wants, says)| *wants < 0 || usize::try_from(*wants) == Ok(says))
     {
-        return Ok(batch);
+        let fit = |sides: &[i64]| {
+            let says = &spec.shape()[1..];
+            let fits = |(wants, says): (&i64, &usize)| *wants < 0 || usize::try_from(*wants) == Ok(*says);
+            sides.len() == says.len() && sides.iter().zip(says).all(fits)
+        };
+        match sides[..] {
+            [batch, ref picture @ ..] if batch != 0 && fit(picture) => return Ok(batch),
+            // torchvision's detectors take one picture, without a batch.
+            ref picture if fit(picture) => return Ok(1),
+            _ => {}
+        }
     }
     Err(ModelError::Input {
         model: card.name.clone(),
-        wants: session.input_type(),
+        wants: backend.input_type(),
         says: described(spec),
         card: card.path.clone(),
     })
@@ -53,7 +55,7 @@ impl Model {
             input_px: (spec.width as f32, spec.height as f32),
         };
         let (blank, family, places) = (blank(&spec), &self.family, self.batch.filled_to(1));
-        let checked = self.session.run(&spec, &[&blank], places, |outputs| {
+        let checked = self.backend.run(&spec, &[&blank], places, None, |outputs| {
             match batch::of_picture(outputs, 0, places) {
                 Some(outputs) => family.check(&outputs, &look),
                 None => Err(mixed_up(look.model, places, outputs)),

@@ -11,7 +11,8 @@ pub struct ModelInfo {
     /// As its card says.
     pub name: ModelName,
     /// SHA-256 of the file that runs, 64 lower-case hex digits; computed, and equal to the card's. Where weights lie
-    /// apart, of the lines `digest  file` for the `.onnx` and each file of `weights`, in the card's order.
+    /// apart, of the lines `digest  file` for the `.onnx` and each file of weights, by name. Of a model on a server it is
+    /// the card's word: a server does not tell.
     pub digest: String,
     /// Which of the card's files runs: `original`, or a variant's name.
     pub variant: String,

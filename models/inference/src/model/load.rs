@@ -1,14 +1,17 @@
 //! From a card to a model that is ready: which file, which device, and whether it does what the card says.
 
+use super::backend::Backend;
 use super::batch::Batch;
 use super::graph::Prepared;
 use super::{Model, ModelInfo, Origin, Tried, check};
 use crate::cache::Shelf;
 use crate::error::ModelError;
 use crate::file::{ModelFile, folder_of};
+use crate::served::Served;
 use crate::session::{Asked, OpenError, Session, Source, lacking};
 use crate::variant::Chosen;
 use crate::{Card, Device, LoadOptions, Runtime};
+use plumb_inspection::TensorSpec;
 use std::time::{Duration, Instant};
 
 impl Model {
@@ -23,11 +26,10 @@ impl Model {
     pub fn load(runtime: &Runtime, card: &Card, options: &LoadOptions) -> Result<Self, ModelError> {
         let started = Instant::now();
         let chosen = Chosen::of(card, options.variant.as_deref())?;
-        let file = ModelFile::checked(card, &chosen)?;
         let mut tried = Vec::new();
         let (wishes, (last, last_why)) = candidates(&options.device, chosen.device);
         for (device, why) in wishes {
-            match Self::open(runtime, card, options, &chosen, &file, &device) {
+            match Self::open(runtime, card, options, &chosen, &device) {
                 Ok(model) => return Ok(model.ready(why.to_owned(), tried, started)),
                 Err(error) if error.may_do_elsewhere() => {
                     tracing::debug!(model = %card.name, %device, %error, "Not taken.");
@@ -37,7 +39,7 @@ impl Model {
             }
         }
         let why = last_why.map_or_else(|| because(&tried), ToOwned::to_owned);
-        Ok(Self::open(runtime, card, options, &chosen, &file, &last)?.ready(why, tried, started))
+        Ok(Self::open(runtime, card, options, &chosen, &last)?.ready(why, tried, started))
     }
 
     /// Loads the same model several times, for as many threads: the first decides where, and the others are its
@@ -67,8 +69,18 @@ impl Model {
         let started = Instant::now();
         let Origin { runtime, card, options } = &*self.origin;
         let chosen = Chosen::of(card, options.variant.as_deref())?;
-        let file = ModelFile::checked(card, &chosen)?;
-        let sibling = Self::open(runtime, card, options, &chosen, &file, &options.device)?;
+        let sibling = match &self.backend {
+            // One set of connections, and one bound on what is under way.
+            Backend::There(served) => Self::checked(
+                runtime,
+                card,
+                options.clone(),
+                Backend::There(served.clone()),
+                self.info.digest.clone(),
+                self.info.input.clone(),
+            )?,
+            Backend::Here(_) => Self::open(runtime, card, options, &chosen, &options.device)?,
+        };
         Ok(sibling.ready(self.info.why.clone(), self.info.tried.clone(), started))
     }
 
@@ -78,7 +90,6 @@ impl Model {
         card: &Card,
         options: &LoadOptions,
         chosen: &Chosen<'_>,
-        file: &ModelFile,
         device: &Device,
     ) -> Result<Self, ModelError> {
         let options = LoadOptions {
@@ -90,28 +101,49 @@ impl Model {
             },
             ..options.clone()
         };
+        if let Device::Kserve(server) = device {
+            // What the server runs is its own: the card's file need not be here, and its digest is the card's word.
+            let served = Served::connect(card, server, &options.remote)?;
+            let (digest, input) = (chosen.sha256.to_owned(), chosen.input.clone());
+            return Self::checked(runtime, card, options, Backend::There(served), digest, input);
+        }
         let refused = |error| refused(card, chosen, device, error);
         // What the library has nothing for is said before any work is done for it.
         lacking(runtime, device).map_or(Ok(()), |reason| Err(refused(OpenError::Device(reason))))?;
-        let Prepared { edited, input, sides, profile } = Prepared::new(card, chosen, file, &options, device)?;
+        let file = ModelFile::checked(card, chosen)?;
+        let Prepared { edited, input, sides, profile } =
+            Prepared::new(card, chosen, &file, &options, device)?;
         let asked = Asked { runtime, device, options: &options, sides: &sides, profile: profile.as_ref() };
         let source = match &edited {
             None => Source::File(chosen.file),
             Some(bytes) => Source::Edited { bytes, folder: folder_of(chosen.file) },
         };
-        let shelf = options.cache.as_ref().map(|cache| shelf(cache, card, file, &asked));
+        let shelf = options.cache.as_ref().map(|cache| shelf(cache, card, &file, &asked));
         let session = Session::open(&asked, source, shelf.as_ref()).map_err(refused)?;
         file.still_the_same(card)?;
         drop(edited);
-        let batch = Batch::new(check::input(&session, card, &input)?, device, options.batch_max);
+        Self::checked(runtime, card, options, Backend::Here(Box::new(session)), file.digest, input)
+    }
+
+    /// Holds what was opened against the card, and runs it.
+    fn checked(
+        runtime: &Runtime,
+        card: &Card,
+        options: LoadOptions,
+        backend: Backend,
+        digest: String,
+        input: TensorSpec,
+    ) -> Result<Self, ModelError> {
+        let batch_max = if card.family.has_batch_axis() { options.batch_max } else { 1 };
+        let batch = Batch::new(check::input(&backend, card, &input)?, &options.device, batch_max);
         let info = ModelInfo {
             name: card.name.clone(),
-            digest: file.digest.clone(),
-            variant: chosen.name.to_owned(),
-            provider: device.to_string(),
+            digest,
+            variant: options.variant.clone().unwrap_or_default(),
+            provider: options.device.to_string(),
             why: String::new(),
             tried: Vec::new(),
-            nodes: session.nodes.clone(),
+            nodes: backend.nodes(),
             input,
             labels: card.labels.clone(),
             batch_max: batch.max(),
@@ -119,7 +151,7 @@ impl Model {
             warm_up: Duration::ZERO,
         };
         let origin = Box::new(Origin { runtime: runtime.clone(), card: card.clone(), options });
-        let mut model = Self { session, family: card.family.reader(), info, batch, origin };
+        let mut model = Self { backend, family: card.family.reader(), info, batch, origin };
         model.check_output()?;
         model.settle_batch();
         model.info.warm_up = model.warm_up(1)?;

@@ -3,11 +3,12 @@
 use crate::error::ModelError;
 use crate::family::{Family, Look};
 use crate::output::Output;
-use crate::session::{RunError, Session};
+use crate::session::RunError;
 use crate::{Card, LoadOptions, Runtime};
 use plumb_inspection::{Element, Findings, RegionName, Tensor, TensorSpec, Values};
 use std::time::{Duration, Instant};
 
+mod backend;
 mod batch;
 mod check;
 mod graph;
@@ -19,7 +20,7 @@ pub use info::{ModelInfo, Tried};
 /// A model that is ready: its file fits its card and it has run. One owner; runs on the thread that calls it.
 #[derive(Debug)]
 pub struct Model {
-    session: Session,
+    backend: backend::Backend,
     family: Box<dyn Family>,
     info: ModelInfo,
     batch: batch::Batch,
@@ -41,8 +42,12 @@ impl Model {
     /// # Errors
     /// When the model fails on this picture; the part is then to be `Missed`, for nothing is known about it.
     pub fn examine(&mut self, tensor: &Tensor) -> Result<Findings, ModelError> {
+        self.examine_by(tensor, None)
+    }
+
+    fn examine_by(&mut self, tensor: &Tensor, by: Option<Instant>) -> Result<Findings, ModelError> {
         self.fits(tensor)?;
-        let mut seen = self.look_at(&[tensor])?;
+        let mut seen = self.look_at(&[tensor], by)?;
         seen.pop().expect("as many answers as tensors")
     }
 
@@ -52,13 +57,13 @@ impl Model {
     pub fn examine_batch(
         &mut self,
         tensors: &[&Tensor],
-        _by: Option<Instant>,
+        by: Option<Instant>,
     ) -> Vec<Result<Findings, ModelError>> {
         let mut answers = Vec::with_capacity(tensors.len());
         let mut tensors = tensors;
         while !tensors.is_empty() {
             let (run, rest) = tensors.split_at(tensors.len().min(self.info.batch_max));
-            answers.extend(self.examine_together(run));
+            answers.extend(self.examine_together(run, by));
             tensors = rest;
         }
         answers
@@ -79,8 +84,8 @@ impl Model {
         let mut took: Vec<Duration> = Vec::with_capacity(runs.max(1));
         for _ in 0..runs.max(1) {
             let start = Instant::now();
-            self.session
-                .run(&self.info.input, &[&blank], self.batch.filled_to(1), |_| ())
+            self.backend
+                .run(&self.info.input, &[&blank], self.batch.filled_to(1), None, |_| ())
                 .map_err(|error| self.failed(error, &check::nowhere()))?;
             took.push(start.elapsed());
         }
@@ -89,8 +94,12 @@ impl Model {
     }
 
     /// One run. The outer error is the run's, an inner one is a picture's own.
-    fn look_at(&mut self, tensors: &[&Tensor]) -> Result<Vec<Result<Findings, ModelError>>, ModelError> {
-        let Self { session, family, info, batch, origin } = self;
+    fn look_at(
+        &mut self,
+        tensors: &[&Tensor],
+        by: Option<Instant>,
+    ) -> Result<Vec<Result<Findings, ModelError>>, ModelError> {
+        let Self { backend, family, info, batch, origin } = self;
         let pictures: Vec<&Values> = tensors.iter().map(|tensor| &tensor.values).collect();
         let filled_to = batch.filled_to(pictures.len());
         let spec = &info.input;
@@ -112,7 +121,7 @@ impl Model {
             }
             each
         };
-        match session.run(spec, &pictures, filled_to, read) {
+        match backend.run(spec, &pictures, filled_to, by, read) {
             Ok(each) => Ok(each),
             Err(error) => Err(self.failed(error, &tensors[0].region)),
         }
@@ -144,6 +153,7 @@ impl Model {
         let (model, device) = (self.info.name.clone(), self.info.provider.clone());
         match error {
             RunError::Fault(fault, reason) => ModelError::DeviceFailed { model, device, fault, reason },
+            RunError::Remote(error) => ModelError::Remote { model, error },
             RunError::Failed(reason) => ModelError::Run { model, region: region.clone(), reason },
         }
     }

@@ -81,11 +81,12 @@ impl Bound {
     pub(crate) fn new(
         graph: &mut Graph,
         memory: &Memory,
-        shape: [usize; 4],
+        shape: &[usize],
         element: Element,
     ) -> ort::Result<Self> {
         let host = memory.allocator(graph, &memory.host, MemoryType::CPUInput)?;
-        let host = DynTensor::new(&host, type_of(element), shape)?;
+        let sides = Shape::from(shape);
+        let host = DynTensor::new(&host, type_of(element), sides.clone())?;
         let input_name = graph.inputs().first().map_or("", |input| input.name()).to_owned();
         let mut binding = graph.create_binding()?;
         let fetched_to = memory.info(&memory.host, MemoryType::CPUOutput)?;
@@ -94,7 +95,7 @@ impl Bound {
         }
         let mut bound = Self { binding, input_name, host, element, replay: None };
         if let Some(card) = &memory.device {
-            bound.replay = Some(bound.fixed(graph, memory, card, shape)?);
+            bound.replay = Some(bound.fixed(graph, memory, card, sides)?);
         }
         Ok(bound)
     }
@@ -105,7 +106,7 @@ impl Bound {
         graph: &mut Graph,
         memory: &Memory,
         card: &AllocationDevice<'static>,
-        shape: [usize; 4],
+        sides: Shape,
     ) -> ort::Result<Replay> {
         let mut unrecorded = RunOptions::new()?;
         unrecorded.set("gpu_graph_id", "-1")?;
@@ -120,7 +121,7 @@ impl Bound {
             .collect();
         let on_card = memory.allocator(graph, card, MemoryType::Default)?;
         let on_host = memory.allocator(graph, &memory.host, MemoryType::CPUOutput)?;
-        let input = DynTensor::new(&on_card, type_of(self.element), shape)?;
+        let input = DynTensor::new(&on_card, type_of(self.element), sides)?;
         self.binding.clear();
         self.binding.bind_input(self.input_name.as_str(), &input)?;
         let mut outputs = Vec::with_capacity(shapes.len());

@@ -22,6 +22,8 @@ pub(crate) enum OpenError {
 pub(crate) enum RunError {
     /// The device has failed.
     Fault(DeviceFault, String),
+    /// The server has, or was not there in time.
+    Remote(plumb_remote::RemoteError),
     /// Anything else.
     Failed(String),
 }

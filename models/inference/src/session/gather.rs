@@ -2,7 +2,7 @@
 
 use half::f16;
 use half::slice::HalfFloatSliceExt as _;
-use ort::value::{DynValueRef, TensorRef};
+use ort::value::{DynValueRef, Shape, TensorRef};
 use plumb_inspection::{Element, Values};
 
 /// Memory for several tensors, or for one that is narrowed; kept from run to run.
@@ -18,10 +18,11 @@ impl Gathered {
     pub(crate) fn lend<'a>(
         &'a mut self,
         pictures: &[&'a Values],
-        shape: [usize; 4],
+        shape: &[usize],
         element: Element,
     ) -> ort::Result<DynValueRef<'a>> {
         let len = shape.iter().product();
+        let shape = Shape::from(shape);
         match (pictures, element) {
             ([Values::F32(values)], Element::F32) if values.len() == len => {
                 TensorRef::from_array_view((shape, &values[..])).map(|input| input.into_dyn())

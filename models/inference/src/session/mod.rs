@@ -33,6 +33,8 @@ pub(crate) struct Session {
     binding: Option<bound::Memory>,
     /// What is bound, for each number of tensors in a run.
     bound: BTreeMap<usize, Bound>,
+    /// The graph takes one picture without a batch axis: `[channel, row, column]`.
+    unbatched: bool,
     /// Nodes of the graph by the provider that runs them.
     pub(crate) nodes: BTreeMap<String, usize>,
 }
@@ -51,7 +53,18 @@ impl Session {
             _ => None,
         };
         let nodes = crate::library::placement(&graph);
-        Self { graph, output_names, gathered: Gathered::default(), binding, bound: BTreeMap::new(), nodes }
+        let unbatched = graph.inputs().first().is_some_and(
+            |input| matches!(input.dtype(), ValueType::Tensor { shape, .. } if shape.len() == 3),
+        );
+        Self {
+            graph,
+            unbatched,
+            output_names,
+            gathered: Gathered::default(),
+            binding,
+            bound: BTreeMap::new(),
+            nodes,
+        }
     }
 
     /// Names of all inputs.
@@ -93,8 +106,11 @@ impl Session {
     ) -> Result<R, RunError> {
         let mut shape = spec.shape();
         shape[0] = batch.max(pictures.len());
+        // torchvision's detectors take one picture, without a batch.
+        let places = shape[0];
+        let shape = &shape[usize::from(self.unbatched)..];
         if let Some(memory) = &self.binding {
-            let bound = match self.bound.entry(shape[0]) {
+            let bound = match self.bound.entry(places) {
                 Entry::Occupied(there) => there.into_mut(),
                 Entry::Vacant(free) => {
                     free.insert(Bound::new(&mut self.graph, memory, shape, spec.element).map_err(failed)?)

@@ -19,6 +19,7 @@ pub(crate) fn view(region: &str, found: &[(&str, f32, [i32; 4])]) -> View {
             score: Score::new(*score).unwrap(),
             box_px,
             polygon_px: None,
+            keypoints_px: None,
             area_px: box_px.area(),
             length_mm: None,
             area_mm2: None,
