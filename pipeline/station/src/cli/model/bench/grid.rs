@@ -40,9 +40,11 @@ pub(super) fn ways(card: &Card, libraries: &[Library], asked: &Asked<'_>) -> Vec
     let mut ways = vec![Way { candidate: Candidate::reference(), library: Ok(0) }];
     for device in asked.devices {
         let wanted = trial::provider(device);
-        let with_it: Vec<usize> = (0..libraries.len())
-            .filter(|at| wanted.is_none_or(|wanted| libraries[*at].providers.iter().any(|has| has == wanted)))
-            .collect();
+        let has = |at: &usize, wanted: &str| libraries[*at].providers.iter().any(|has| has == wanted);
+        let with_it: Vec<usize> = match wanted {
+            Some(wanted) => (0..libraries.len()).filter(|at| has(at, wanted)).collect(),
+            None => vec![0], // a server needs none; any will do
+        };
         if with_it.is_empty() {
             let candidate = Candidate { device: device.clone(), ..Candidate::reference() };
             ways.push(Way { candidate, library: Err(lacking(wanted.unwrap_or_default(), libraries)) });

@@ -105,7 +105,10 @@ impl Report {
                 .alike
                 .iter()
                 .filter_map(|at| self.timed().nth(*at))
-                .map(|(row, _)| row.candidate.to_string())
+                .map(|(row, _)| match row.library {
+                    Some(at) if at > 0 => format!("{} in library {at}", row.candidate),
+                    _ => row.candidate.to_string(),
+                })
                 .collect();
             let _ = write!(text, "; no difference that this run can tell: {}", alike.join("; "));
         }
