@@ -162,7 +162,8 @@ mod tests {
         assert_eq!(shelf.content(), Content::Nothing);
         filled(&shelf);
         assert_eq!(shelf.content(), Content::Whole);
-        let changes: [(&str, fn(&Path)); 5] = [
+        type Change = fn(&Path);
+        let changes: [(&str, Change); 5] = [
             ("weights.bin", |f| std::fs::write(f.join("weights.bin"), "Weights").unwrap()),
             ("graph.onnx", |f| std::fs::write(f.join("graph.onnx"), "").unwrap()),
             ("graph.onnx", |f| std::fs::remove_file(f.join("graph.onnx")).unwrap()),

@@ -56,7 +56,7 @@ pub enum ModelError {
         found: Option<u64>,
     },
     /// A file with weights whose digest the card does not say, or one that the model does not use.
-    #[error("model {model:?}: {}; correct `weights` in {}", what, card.display())]
+    #[error("model {model:?}: {what} ({})", card.display())]
     WeightsList {
         /// The model.
         model: ModelName,

@@ -67,7 +67,7 @@ impl ModelFile {
         }
     }
 
-    /// The `.onnx` with `prelude` in front of it, as bytes, and what that is to be given.
+    /// The `.onnx` with `prelude` in front of it.
     ///
     /// # Errors
     /// The outer one when the file has changed, the inner one when it cannot have a prelude.
@@ -75,7 +75,7 @@ impl ModelFile {
         &self,
         card: &Card,
         prelude: &Prelude,
-    ) -> Result<Result<(Vec<u8>, Vec<Value>), PreludeError>, ModelError> {
+    ) -> Result<Result<OnnxFile, PreludeError>, ModelError> {
         let file = &self.seen[0].0;
         let changed = || ModelError::Changed { model: card.name.clone(), file: file.clone() };
         let bytes = std::fs::read(file).map_err(|_| changed())?;
@@ -83,7 +83,7 @@ impl ModelFile {
             return Err(changed());
         }
         let onnx = OnnxFile::parse(bytes, file).map_err(|_| changed())?;
-        Ok(prelude.compose(&onnx).map(|composed| (composed.encode(), composed.inputs())))
+        Ok(prelude.compose(&onnx))
     }
 }
 
@@ -101,7 +101,10 @@ fn listed<'a>(
         .iter()
         .find(|listed| !needed.iter().any(|needed| plain(&needed.location) == plain(&listed.file)));
     if let Some(surplus) = surplus {
-        return Err(wrong(format!("{} keeps no weights in {:?}", name_of(chosen.file), surplus.file)));
+        let (model, surplus) = (name_of(chosen.file), &surplus.file);
+        return Err(wrong(format!(
+            "{model} keeps no weights in {surplus:?}; take it off `weights` of its card"
+        )));
     }
     let mut all = Vec::with_capacity(needed.len());
     for weights in needed {
@@ -132,8 +135,8 @@ fn listed<'a>(
             None => {
                 let digest = digest::of_file(&file).unwrap_or_else(|error| error.to_string());
                 return Err(wrong(format!(
-                    "{} keeps its weights in {}, of which the card says nothing; add weights = [{{ file = {:?}, sha256 = \
-                     \"{digest}\" }}] if that is the right file",
+                    "{} keeps its weights in {}, of which its card says nothing; if that is the right file, write there weights = [{{ file = {:?}, sha256 = \
+                     \"{digest}\" }}]",
                     name_of(chosen.file),
                     file.display(),
                     weights.location

@@ -45,13 +45,19 @@ impl<'a> Output<'a> {
             // Class numbers, far below the 2^24 up to which f32 is exact.
             TensorElementType::Int64 => widened!(i64, |v| *v as f32),
             TensorElementType::Int32 => widened!(i32, |v| *v as f32),
+            TensorElementType::Int16 => widened!(i16, |v| f32::from(*v)),
             TensorElementType::Uint8 => widened!(u8, |v| f32::from(*v)),
             TensorElementType::Bool => widened!(bool, |v| f32::from(u8::from(*v))),
             other => return Err(format!("output {name:?} holds {other}, which no family reads")),
         };
         let shape = shape.iter().map(|side| usize::try_from(*side).unwrap_or(0)).collect();
-        let whole =
-            matches!(element, TensorElementType::Int64 | TensorElementType::Int32 | TensorElementType::Uint8);
+        let whole = matches!(
+            element,
+            TensorElementType::Int64
+                | TensorElementType::Int32
+                | TensorElementType::Int16
+                | TensorElementType::Uint8
+        );
         Ok(Self { name, shape, values, whole })
     }
 

@@ -9,9 +9,9 @@
 
 mod given;
 
-use given::{load, plain};
-use image::RgbImage;
-use plumb_inference::{Card, Model, ModelError};
+use given::{plain, runtime};
+use image::{Rgb, RgbImage};
+use plumb_inference::{Card, Device, LoadOptions, Model, ModelError};
 use plumb_inspection::{ColourOrder, Element, Finding, Layout, RectPx, Tensor, TensorSpec, Values};
 use plumb_onnx::OnnxFile;
 use serde_json::Value;
@@ -31,7 +31,7 @@ struct Row {
 
 /// The first that fits is taken.
 #[rustfmt::skip]
-const CARDS: [Row; 38] = [
+const CARDS: [Row; 41] = [
     // Ultralytics
     row("26-detect", DEFECTS, "kind = 'detector'\noutput = 'yolo_end_to_end'", ""),
     row("detect-nms", DEFECTS, "kind = 'detector'\noutput = 'yolo_end_to_end'", ""),
@@ -48,6 +48,7 @@ const CARDS: [Row; 38] = [
     row("v11-obb", DEFECTS, "kind = 'oriented_detector'\noutput = 'yolo_v8'\niou_max = 0.45", ""),
     row("v8-classify", QUALITY, "kind = 'classifier'\nactivation = 'none'", ""),
     row("26-classify", QUALITY, "kind = 'classifier'\nactivation = 'none'", ""),
+    row("26-semantic", MAP, "kind = 'segmenter'\nbackground = 0", ""),
     row("detect-raw", DEFECTS, "kind = 'detector'\noutput = 'yolo_v8'\niou_max = 0.45", ""),
     row("detect-dynamic", DEFECTS, "kind = 'detector'\noutput = 'yolo_v8'\niou_max = 0.45", ""),
     row("yolov5-detect", DEFECTS, "kind = 'detector'\noutput = 'yolo_v5'\niou_max = 0.45", ""),
@@ -58,6 +59,8 @@ const CARDS: [Row; 38] = [
     row("rtdetr-deployed", DEFECTS, "kind = 'detector'\noutput = 'rt_detr'", ""),
     row("-transformers", DEFECTS, "kind = 'detector'\noutput = 'detr'", ""),
     row("rfdetr-segment", DEFECTS, "kind = 'instance_segmenter'\noutput = 'detr'\nbackground = 3", IMAGENET),
+    row("dfine-deployed", DEFECTS, "kind = 'detector'\noutput = 'rt_detr'", ""),
+    row("mmdeploy-rtmdet", DEFECTS, "kind = 'detector'\noutput = 'mmdeploy'\nscore_min = 0.3", IMAGENET_BGR),
     // torchvision, timm
     row("fasterrcnn", DEFECTS, "kind = 'detector'\noutput = 'torchvision'", ""),
     row("retinanet", DEFECTS, "kind = 'detector'\noutput = 'torchvision'", ""),
@@ -82,6 +85,8 @@ const fn row(name: &'static str, labels: &'static str, family: &'static str, inp
 const QUALITY: &str = "['scratch', 'dent', 'stain', 'good']";
 const MAP: &str = "['background', 'scratch', 'dent', 'stain']";
 const IMAGENET: &str = "mean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]";
+const IMAGENET_BGR: &str =
+    "colour = 'bgr'\nscale = 1\nmean = [103.53, 116.28, 123.675]\nstd = [57.375, 57.12, 58.395]";
 const IMAGENET_LEVELS: &str = "scale = 1\nmean = [123.675, 116.28, 103.53]\nstd = [58.395, 57.12, 57.375]";
 const DEFECTS: &str = "['scratch', 'dent', 'stain']";
 const PARTS: &str = "['connector', 'screw']";
@@ -95,8 +100,12 @@ fn json(path: &Path) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
+fn sha256(file: &Path) -> String {
+    Sha256::digest(std::fs::read(file).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The model of `entry` for pictures of this size, from a card as a person would write it.
-fn model(entry: &Value, (width, height): (u32, u32), scratch: &Path) -> Model {
+fn model(entry: &Value, (width, height): (u32, u32), scratch: &Path, batch_max: usize) -> Model {
     let name = entry["name"].as_str().unwrap();
     let fits = |row: &&Row| match row.name.strip_suffix('*') {
         Some(start) => name.starts_with(start),
@@ -106,7 +115,8 @@ fn model(entry: &Value, (width, height): (u32, u32), scratch: &Path) -> Model {
         .iter()
         .find(fits)
         .unwrap_or_else(|| panic!("no row of CARDS reads {name}, which gives {}", entry["outputs"]));
-    let mut file = files().join(name).join("model.onnx");
+    let folder = files().join(name);
+    let mut file = folder.join("model.onnx");
     // A second input, always the same, is built in first.
     if entry["inputs"].as_array().unwrap().len() > 1 {
         let model = OnnxFile::read(&file).unwrap();
@@ -115,25 +125,33 @@ fn model(entry: &Value, (width, height): (u32, u32), scratch: &Path) -> Model {
         file = scratch.join(format!("{name}.onnx"));
         std::fs::write(&file, built_in.encode()).unwrap();
     }
-    let sha256: String =
-        Sha256::digest(std::fs::read(&file).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
+    // Weights in a file of their own are the card's business too.
+    let outside = folder.join("model.onnx.data");
+    let weights = if outside.is_file() {
+        format!("weights = [{{ file = 'model.onnx.data', sha256 = {:?} }}]\n", sha256(&outside))
+    } else {
+        String::new()
+    };
     let element = entry["inputs"][0]["type"].as_str().unwrap();
     let text = format!(
-        "name = {name:?}\nfile = {file:?}\nsha256 = {sha256:?}\nlabels = {labels}\n[family]\n{family}\n\
-         [input]\nwidth = {width}\nheight = {height}\nelement = {element:?}\n{input}\n"
+        "name = {name:?}\nfile = {file:?}\nsha256 = {:?}\nlabels = {labels}\n{weights}[family]\n{family}\n\
+         [input]\nwidth = {width}\nheight = {height}\nelement = {element:?}\n{input}\n",
+        sha256(&file)
     );
     let card =
-        Card::parse(&text, &scratch.join("card.toml")).unwrap_or_else(|error| panic!("{name}: {error}"));
-    load(&card).unwrap_or_else(|error| panic!("{name}: {error}"))
+        Card::parse(&text, &folder.join("card.toml")).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let options = LoadOptions { device: Device::Cpu, batch_max, ..LoadOptions::default() };
+    Model::load(&runtime(), &card, &options).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 /// The picture as it is: it has the size that the model wants.
 fn tensor(picture: &RgbImage, spec: &TensorSpec) -> Tensor {
-    assert_eq!(spec.colour, ColourOrder::Rgb);
     assert_eq!(picture.dimensions(), (spec.width, spec.height));
+    let of =
+        |pixel: &Rgb<u8>, c: usize| (c, pixel.0[if spec.colour == ColourOrder::Bgr { 2 - c } else { c }]);
     let levels: Vec<(usize, u8)> = match spec.layout {
-        Layout::Nchw => (0..3).flat_map(|c| picture.pixels().map(move |pixel| (c, pixel.0[c]))).collect(),
-        Layout::Nhwc => picture.pixels().flat_map(|pixel| [0, 1, 2].map(|c| (c, pixel.0[c]))).collect(),
+        Layout::Nchw => (0..3).flat_map(|c| picture.pixels().map(move |pixel| of(pixel, c))).collect(),
+        Layout::Nhwc => picture.pixels().flat_map(|pixel| [0, 1, 2].map(|c| of(pixel, c))).collect(),
     };
     let values = if spec.element == Element::U8 {
         Values::U8(levels.into_iter().map(|(_, level)| level).collect())
@@ -328,17 +346,10 @@ fn every_export_gives_what_its_own_package_found() {
         let told = json(&folder.join("reference.json"));
         let score_tolerance = told["tolerance"]["score"].as_f64().unwrap() as f32;
         let references = told["pictures"].as_array().unwrap();
-        let seen: Vec<(Model, Tensor)> = references
-            .iter()
-            .map(|reference| {
-                let picture =
-                    image::open(folder.join(reference["file"].as_str().unwrap())).unwrap().to_rgb8();
-                let model = model(entry, picture.dimensions(), scratch.path());
-                let tensor = tensor(&picture, &model.info().input);
-                (model, tensor)
-            })
-            .collect();
-        for (reference, (mut model, tensor)) in references.iter().zip(seen) {
+        for reference in references {
+            let picture = image::open(folder.join(reference["file"].as_str().unwrap())).unwrap().to_rgb8();
+            let mut model = model(entry, picture.dimensions(), scratch.path(), 1);
+            let tensor = tensor(&picture, &model.info().input);
             pictures += 1;
             let found = match model.examine(&tensor) {
                 Ok(found) => found,
@@ -362,4 +373,49 @@ fn every_export_gives_what_its_own_package_found() {
     assert_eq!(on_disk.count(), names.len(), "a folder that exports.json does not name");
     assert!(wrong.is_empty(), "{} of {pictures} pictures:\n{}", wrong.len(), wrong.join("\n"));
     println!("{} exports, {pictures} pictures, {findings} findings", names.len());
+}
+
+/// Where the batch axis is free, two pictures in one run are each given what they are given alone; torchvision's lists
+/// of boxes have none, and its pictures are examined one by one.
+#[test]
+fn pictures_that_share_a_run_are_given_what_they_are_given_alone() {
+    let list = json(&files().join("../exports.json"));
+    let scratch = tempfile::tempdir().unwrap();
+    let mut shared = Vec::new();
+    for entry in list.as_array().unwrap() {
+        let name = entry["name"].as_str().unwrap();
+        let folder = files().join(name);
+        let told = json(&folder.join("reference.json"));
+        let open = |reference: &Value| {
+            image::open(folder.join(reference["file"].as_str().unwrap())).unwrap().to_rgb8()
+        };
+        let mut pictures: Vec<RgbImage> = told["pictures"].as_array().unwrap().iter().map(open).collect();
+        if name.ends_with("-nan") {
+            continue;
+        }
+        // A second picture, where the export comes with one.
+        pictures.push(image::imageops::flip_horizontal(&pictures[0]));
+        let size = pictures[0].dimensions();
+        pictures.retain(|picture| picture.dimensions() == size);
+        pictures.truncate(2);
+        let mut model = model(entry, size, scratch.path(), 2);
+        let tensors: Vec<Tensor> =
+            pictures.iter().map(|picture| tensor(picture, &model.info().input)).collect();
+        let together = model.examine_batch(&tensors.iter().collect::<Vec<_>>(), None);
+        for (tensor, together) in tensors.iter().zip(together) {
+            let (alone, together) = (model.examine(tensor).unwrap(), together.unwrap());
+            assert_eq!(alone.list.len(), together.list.len(), "{name}");
+            for (a, b) in alone.list.iter().zip(&together.list) {
+                assert_eq!(a.class, b.class, "{name}");
+                assert!((a.score.get() - b.score.get()).abs() < 1e-4, "{name}: {a:?} {b:?}");
+                assert!(a.box_px.iou(b.box_px) > 0.99, "{name}: {a:?} {b:?}");
+            }
+        }
+        if model.info().batch_max == 2 {
+            shared.push(name);
+        }
+    }
+    println!("a run is shared by {shared:?}");
+    assert!(shared.contains(&"ultralytics-v11-detect-dynamic"), "{shared:?}");
+    assert!(shared.iter().all(|name| !name.starts_with("torchvision-f")), "{shared:?}");
 }

@@ -237,8 +237,10 @@ fn weights_that_are_missing_short_changed_or_not_told_of_are_refused_by_name() {
     let digest = card.weights[0].sha256.clone();
     let untold = Card { weights: vec![], ..card.clone() };
     let message = says(&untold);
-    let line = format!("add weights = [{{ file = \"segmenter-weights-apart.bin\", sha256 = \"{digest}\" }}]");
-    assert!(message.contains("of which the card says nothing") && message.contains(&line), "{message}");
+    let line = format!(
+        "write there weights = [{{ file = \"segmenter-weights-apart.bin\", sha256 = \"{digest}\" }}]"
+    );
+    assert!(message.contains("of which its card says nothing") && message.contains(&line), "{message}");
     let surplus = Card {
         weights: [card.weights.clone(), vec![WeightsFile { file: "more.bin".to_owned(), sha256: digest }]]
             .concat(),

@@ -1,6 +1,6 @@
 //! Detector: boxes with a class. How they lie in the output differs from one training tool to the next.
 
-use super::layout::{self, Best, Detr, Dets, FastestDet, Lists, Ssd, YoloColumns, YoloEndToEnd, YoloRows};
+use super::layout::{self, Detr, Dets, FastestDet, Lists, Ssd, YoloColumns, YoloEndToEnd, YoloRows};
 use super::{Activation, Family, Look, half, is_false, quarter, three_hundred};
 use crate::error::ModelError;
 use crate::nms::{Candidate, Suppression};
@@ -146,13 +146,13 @@ impl DetectorConfig {
 pub(crate) struct Detector {
     config: DetectorConfig,
     candidates: Vec<Candidate>,
-    /// Best class and score a box, for layouts that lie class by class.
-    best: Best,
+    /// Best score of each box, for layouts that lie class by class.
+    best: Vec<f32>,
 }
 
 impl Detector {
     pub(crate) fn new(config: DetectorConfig) -> Self {
-        Self { config, candidates: Vec::new(), best: Best::default() }
+        Self { config, candidates: Vec::new(), best: Vec::new() }
     }
 
     /// Fills the candidates and gives the best score of any box.

@@ -1,6 +1,6 @@
 //! Instance segmenter: boxes with a class, and for each the pixels that belong to it.
 
-use super::layout::{self, Best, Detr, Dets, Lists, YoloColumns, YoloEndToEnd, YoloRows};
+use super::layout::{self, Detr, Dets, Lists, YoloColumns, YoloEndToEnd, YoloRows};
 use super::{Activation, Family, Look, half, is_false, quarter, three_hundred};
 use crate::error::ModelError;
 use crate::mask::{Edge, Mask, Picture};
@@ -126,7 +126,7 @@ impl InstanceSegmenterConfig {
 pub(crate) struct InstanceSegmenter {
     config: InstanceSegmenterConfig,
     candidates: Vec<Candidate>,
-    best: Best,
+    best: Vec<f32>,
     /// Coefficients of one box.
     coefficients: Vec<f32>,
     /// Logits of one box, made of prototypes.
@@ -139,7 +139,7 @@ impl InstanceSegmenter {
         Self {
             config,
             candidates: Vec::new(),
-            best: Best::default(),
+            best: Vec::new(),
             coefficients: Vec::new(),
             logits: Vec::new(),
             mask: Mask::default(),

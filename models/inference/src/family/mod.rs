@@ -148,7 +148,9 @@ pub(crate) trait Family: std::fmt::Debug + Send {
     /// Refuses outputs of which it cannot read findings with the card's labels.
     fn check(&self, outputs: &[Output<'_>], look: &Look<'_>) -> Result<(), ModelError>;
 
-    /// The findings in `outputs`, in any order, and the raw score of the region. Every number is finite.
+    /// The findings in `outputs`, in any order, and the raw score of the region. Every number is finite: a NaN
+    /// anywhere, even in a box below every threshold, has failed the picture before. A network that gives one there
+    /// is not to be believed elsewhere.
     fn read(&mut self, outputs: &[Output<'_>], look: &Look<'_>) -> Result<Findings, ModelError>;
 }
 

@@ -1,6 +1,6 @@
 //! Oriented detector: boxes turned at any angle, for parts that lie as they fell.
 
-use super::layout::{self, Best, YoloColumns, YoloEndToEnd};
+use super::layout::{self, YoloColumns, YoloEndToEnd};
 use super::{Family, Look, half, is_false, quarter, three_hundred};
 use crate::error::ModelError;
 use crate::nms::{Candidate, Suppression};
@@ -49,14 +49,14 @@ pub enum OrientedDetectorOutput {
 pub(crate) struct OrientedDetector {
     config: OrientedDetectorConfig,
     candidates: Vec<Candidate>,
-    best: Best,
+    best: Vec<f32>,
     /// The candidates turned, beside them.
     boxes: Vec<RotatedBox>,
 }
 
 impl OrientedDetector {
     pub(crate) fn new(config: OrientedDetectorConfig) -> Self {
-        Self { config, candidates: Vec::new(), best: Best::default(), boxes: Vec::new() }
+        Self { config, candidates: Vec::new(), best: Vec::new(), boxes: Vec::new() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pose: boxes with keypoints, for where the parts of a thing are.
 
-use super::layout::{self, Best, YoloColumns, YoloEndToEnd};
+use super::layout::{self, YoloColumns, YoloEndToEnd};
 use super::{Family, Look, half, is_false, quarter, three_hundred};
 use crate::error::ModelError;
 use crate::nms::{Candidate, Suppression};
@@ -74,14 +74,14 @@ impl PoseConfig {
 pub(crate) struct Pose {
     config: PoseConfig,
     candidates: Vec<Candidate>,
-    best: Best,
+    best: Vec<f32>,
     /// Numbers of one box's keypoints.
     numbers: Vec<f32>,
 }
 
 impl Pose {
     pub(crate) fn new(config: PoseConfig) -> Self {
-        Self { config, candidates: Vec::new(), best: Best::default(), numbers: Vec::new() }
+        Self { config, candidates: Vec::new(), best: Vec::new(), numbers: Vec::new() }
     }
 }
 

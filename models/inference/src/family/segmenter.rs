@@ -38,9 +38,8 @@ pub struct SegmenterConfig {
 pub(crate) struct Segmenter {
     config: SegmenterConfig,
     map: ClassMap,
-    /// Best score and class of each pixel of a row; apart, so that several are compared at a time.
+    /// Best score of each pixel of a row.
     best: Vec<f32>,
-    best_class: Vec<u16>,
     /// What they make of it.
     pixels: Vec<Pixel>,
 }
@@ -53,13 +52,7 @@ enum Shape {
 
 impl Segmenter {
     pub(crate) fn new(config: SegmenterConfig) -> Self {
-        Self {
-            config,
-            map: ClassMap::default(),
-            best: Vec::new(),
-            best_class: Vec::new(),
-            pixels: Vec::new(),
-        }
+        Self { config, map: ClassMap::default(), best: Vec::new(), pixels: Vec::new() }
     }
 
     fn shape<'o>(
@@ -104,39 +97,38 @@ impl Segmenter {
         let background = self.config.background.filter(|_| classes > 1);
         let mut raw = 0.0_f32;
         for row in rows {
-            // Class by class along the row, as it lies in memory.
+            // Class by class along the row, as it lies in memory, several numbers at a time.
             let span = row * width + columns.start..row * width + columns.end;
             self.best.clear();
             self.best.extend_from_slice(&values[span.clone()]);
-            self.best_class.clear();
-            self.best_class.resize(span.len(), 0);
-            for (class, of_class) in (0..).zip(values.chunks_exact(plane)).skip(1) {
-                let bests = self.best.iter_mut().zip(&mut self.best_class);
-                for ((best, best_class), score) in bests.zip(&of_class[span.clone()]) {
-                    let better = *score > *best;
-                    *best = if better { *score } else { *best };
-                    *best_class = if better { class } else { *best_class };
+            for of_class in values.chunks_exact(plane).skip(1) {
+                for (best, score) in self.best.iter_mut().zip(&of_class[span.clone()]) {
+                    *best = if *score > *best { *score } else { *best };
                 }
             }
-            // Most rows of a good part.
-            if background.is_some_and(|background| self.best_class.iter().all(|class| *class == background)) {
-                continue;
-            }
+            // Most of a good part is background, and exp is what costs: it is left out there.
+            let nothing = background.map(|background| {
+                let first = usize::from(background) * plane;
+                &values[first + span.start..first + span.end]
+            });
+            let is_something = |i: usize| nothing.is_none_or(|nothing| nothing[i] < self.best[i]);
+            let Some(from) = (0..span.len()).find(|i| is_something(*i)) else { continue };
+            let to = (from..span.len()).rfind(|i| is_something(*i)).map_or(from, |last| last + 1);
             self.pixels.clear();
-            let bests = self.best.iter().copied().zip(self.best_class.iter().copied());
-            for (pixel, (best, class)) in span.zip(bests) {
-                // Most of a good part is background, and exp is what costs: it is left out there.
-                if Some(class) == background {
+            for i in from..to {
+                if !is_something(i) {
                     self.pixels.push(None);
                     continue;
                 }
-                let scores = values[pixel..].iter().step_by(plane).copied();
-                let probability = self.config.activation.probability(scores, best);
+                let best = self.best[i];
+                let scores = || values[span.start + i..].iter().step_by(plane).copied();
+                let class = scores().position(|score| score == best).unwrap_or(0);
+                let probability = self.config.activation.probability(scores(), best);
                 raw = raw.max(probability);
                 let sure = probability >= self.config.score_min.get();
-                self.pixels.push(sure.then_some((class, probability)));
+                self.pixels.push(sure.then_some((class as u16, probability)));
             }
-            self.map.row(row, columns.start, &self.pixels);
+            self.map.row(row, columns.start + from, &self.pixels);
         }
         raw
     }

@@ -44,11 +44,11 @@ impl Prepared {
         let mut inputs = file.inputs.clone();
         if wanted {
             match file.with_prelude(card, &prelude(&chosen.input))? {
-                Ok((bytes, composed)) => {
-                    prepared.edited = Some(bytes);
+                Ok(composed) => {
+                    prepared.edited = Some(composed.encode());
                     prepared.input =
                         TensorSpec { element: Element::U8, layout: Layout::Nhwc, ..chosen.input.clone() };
-                    inputs = composed;
+                    inputs = composed.inputs();
                 }
                 Err(error) if options.normalise == Normalise::InGraph => {
                     return Err(ModelError::Prelude { model: card.name.clone(), reason: error.to_string() });

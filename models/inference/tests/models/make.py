@@ -86,7 +86,71 @@ detector(
 )
 detector("detector-yolo-v5", "yolo_v5", [box[:4] + [1.0] + box[4:] for box in BOXES], [1, 3, 7])
 corners = [[cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2, max(a, b), float(b > a)] for cx, cy, w, h, a, b in BOXES]
-detector("detector-end-to-end", "boxes_scores_labels", corners, [1, 3, 6])
+detector("detector-end-to-end", "yolo_end_to_end", corners, [1, 3, 6])
+
+# Lists of what is above 0.25, however many that are: in the dark none at all.
+nodes = [
+    helper.make_node("ReduceMax", ["picture"], ["brightest"], keepdims=0),
+    helper.make_node("Mul", ["best", "brightest"], ["scored"]),
+    helper.make_node("Greater", ["scored", "least"], ["above"]),
+    helper.make_node("NonZero", ["above"], ["where"]),
+    helper.make_node("Squeeze", ["where", "first"], ["places"]),
+    helper.make_node("Gather", ["corners", "places"], ["boxes"]),
+    helper.make_node("Gather", ["classes", "places"], ["labels"]),
+    helper.make_node("Gather", ["scored", "places"], ["scores"]),
+]
+write(
+    "detector-torchvision", nodes, [picture()],
+    [value("boxes", F32, ["n", 4]), value("labels", I64, ["n"]), value("scores", F32, ["n"])],
+    [
+        constant("best", [0.9, 0.8]), constant("least", 0.25), constant("first", [0], np.int64),
+        constant("corners", [corners[0][:4], corners[2][:4]]), constant("classes", [1, 2], np.int64),
+    ],
+    labels=("bottle", "cap"), family='kind = "detector"\noutput = "torchvision"\n',
+)
+
+
+# --- boxes of which more is known: after cx, cy, w, h, bottle, cap ----------------------------------------------------
+def columns(name, rows, family, more_outputs=(), more_nodes=(), more_constants=()):
+    """One column a box; the scores are multiplied by the brightest pixel, everything else is given as it stands."""
+    rows = np.asarray(rows, dtype=np.float32)
+    scores = np.zeros_like(rows)
+    scores[:, 4:6] = rows[:, 4:6]
+    write(
+        name,
+        [
+            helper.make_node("ReduceMax", ["picture"], ["brightest"], keepdims=0),
+            helper.make_node("Mul", ["scores", "brightest"], ["scored"]),
+            helper.make_node("Add", ["others", "scored"], ["detections"]),
+            *more_nodes,
+        ],
+        [picture()],
+        [value("detections", F32, [1, rows.shape[1], len(rows)]), *more_outputs],
+        [constant("others", (rows - scores).T[None]), constant("scores", scores.T[None]), *more_constants],
+        labels=("bottle", "cap"), family=family,
+    )
+
+
+# Its middle, and a place beyond the picture's edge.
+columns(
+    "pose", [[*box, 16, 16, 0.75, 40, 8, 0.5] for box in BOXES],
+    'kind = "pose"\noutput = "yolo_v8"\nkeypoints = 2\n',
+)
+# The bottle has fallen over, the cap is turned by 45°.
+columns(
+    "oriented-detector", [[*box, angle] for box, angle in zip(BOXES, [np.pi / 2, np.pi / 2, np.pi / 4])],
+    'kind = "oriented_detector"\noutput = "yolo_v8"\n',
+)
+# The left half of the picture, and all of it; the bottle is of the one, the cap of the other.
+LEFT = np.where(np.arange(8) < 4, 1.0, -1.0) * np.ones((8, 1))
+columns(
+    "instance-segmenter", [[*box, *weights] for box, weights in zip(BOXES, [[4, 0], [4, 0], [0, 4]])],
+    'kind = "instance_segmenter"\noutput = "yolo_v8"\n',
+    more_outputs=[value("prototypes", F32, [1, 2, 8, 8])],
+    # OpenVINO takes no output that is a constant.
+    more_nodes=[helper.make_node("Mul", ["halves", "brightest"], ["prototypes"])],
+    more_constants=[constant("halves", np.stack([LEFT, np.ones((8, 8))])[None])],
+)
 
 # --- segmenters: red is a scratch, green is a dent, what is dark is background ----------------------------------------
 # Logits: background 0, scratch 20·red − 10, dent 20·green − 10.
@@ -205,6 +269,12 @@ def weights_apart(name):
 
 
 weights_apart("segmenter-weights-apart")
+
+classifier(
+    "classifier-multi-label", F32, [helper.make_node("Sub", ["picture", "half"], ["colours"])], "",
+    'kind = "classifier"\nactivation = "sigmoid"\nmulti_label = true\n',
+    constants=[constant("half", 0.5)],
+)
 
 # --- models to be refused ---------------------------------------------------------------------------------------------
 write(

@@ -18,7 +18,7 @@ pub(super) use detr::Detr;
 pub(super) use fastestdet::FastestDet;
 pub(super) use lists::{Dets, Lists};
 pub(super) use ssd::Ssd;
-pub(super) use yolo_columns::{Best, YoloColumns};
+pub(super) use yolo_columns::YoloColumns;
 pub(super) use yolo_end_to_end::YoloEndToEnd;
 pub(super) use yolo_rows::YoloRows;
 

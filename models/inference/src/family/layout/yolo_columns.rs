@@ -4,14 +4,6 @@ use super::centred;
 use crate::nms::Candidate;
 use crate::output::Output;
 
-/// The best class of every box and its score, kept from picture to picture. Apart, so that a row of scores is compared
-/// with them several numbers at a time.
-#[derive(Debug, Default)]
-pub(in crate::family) struct Best {
-    scores: Vec<f32>,
-    classes: Vec<u32>,
-}
-
 /// Rows: centre x, centre y, width, height in tensor px; a probability for each class; what else a task knows of a
 /// box (mask coefficients, keypoints, an angle).
 #[derive(Clone, Copy, Debug)]
@@ -30,34 +22,42 @@ impl<'o> YoloColumns<'o> {
         Some(Self { values: &output.values, boxes, classes, extras })
     }
 
-    /// Every box whose best class has at least `score_min`. Class by class through memory, so that each row is read
-    /// once and in order.
+    /// Every box whose best class has at least `score_min`. `best` is memory for a score a box.
+    ///
+    /// Each row is read in order: first for the best score of every box, several at a time, then for the classes of the
+    /// few that have it.
     pub(in crate::family) fn candidates(
         &self,
         score_min: f32,
-        best: &mut Best,
+        best: &mut Vec<f32>,
         candidates: &mut Vec<Candidate>,
     ) -> f32 {
-        best.scores.clear();
-        best.scores.resize(self.boxes, 0.0);
-        best.classes.clear();
-        best.classes.resize(self.boxes, 0);
+        best.clear();
+        best.resize(self.boxes, 0.0);
         for class in 0..self.classes {
-            let bests = best.scores.iter_mut().zip(&mut best.classes);
-            for ((best, best_class), score) in bests.zip(self.row(4 + class)) {
+            for (best, score) in best.iter_mut().zip(self.row(4 + class)) {
                 // Written either way: a loop without branches is one of vector instructions.
-                let better = *score > *best;
-                *best = if better { *score } else { *best };
-                *best_class = if better { class as u32 } else { *best_class };
+                *best = if *score > *best { *score } else { *best };
             }
         }
+        let raw = best.iter().copied().fold(0.0, f32::max);
         let (cx, cy, w, h) = (self.row(0), self.row(1), self.row(2), self.row(3));
-        let mut raw = 0.0_f32;
-        for (i, (score, class)) in best.scores.iter().copied().zip(best.classes.iter().copied()).enumerate() {
-            raw = raw.max(score);
-            if score >= score_min {
-                let box_px = centred(cx[i], cy[i], w[i], h[i]);
-                candidates.push(Candidate { box_px, score, class, at: i as u32 });
+        let first = candidates.len();
+        candidates.extend(best.iter().enumerate().filter(|(_, score)| **score >= score_min).map(
+            |(i, score)| Candidate {
+                box_px: centred(cx[i], cy[i], w[i], h[i]),
+                score: *score,
+                class: 0,
+                at: i as u32,
+            },
+        ));
+        // From the last to the first: of equal scores the first class counts.
+        for class in (0..self.classes).rev() {
+            let row = self.row(4 + class);
+            for candidate in &mut candidates[first..] {
+                if row[candidate.at as usize] == candidate.score {
+                    candidate.class = class as u32;
+                }
             }
         }
         raw
