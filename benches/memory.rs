@@ -45,7 +45,7 @@ fn main() -> Outcome<()> {
     let tap = Box::new(move |_: &Record| {
         counted.fetch_add(1, Relaxed);
     });
-    let plan = workshop::plan(folder.path(), &card, &clip)?;
+    let plan = workshop::plan(folder.path(), &card, &clip, 1)?;
     let station = Station::start(plan, Wiring { tap: Some(tap), ..Wiring::default() })?;
     let started = Instant::now();
     let mut seen: Vec<(f64, f64)> = Vec::new();

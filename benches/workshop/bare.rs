@@ -1,9 +1,12 @@
 //! `session.run` and nothing else, in a process of its own: what the station is compared with.
 //!
 //! A process can hold one ONNX Runtime environment, and the station's is the station's own. So the bench starts itself
-//! again as a [`Loop`] that runs the model when it is told to.
+//! again as a peer that runs the model when it is told to.
 
-use super::Outcome;
+use super::{
+    Outcome,
+    peer::{Peer, Taken},
+};
 use cpu_time::ProcessTime;
 use ort::{session::Session, value::TensorRef};
 use plumb_inference::Card;
@@ -11,21 +14,13 @@ use plumb_inspection::{Tensor, Values};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
-    path::Path,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    path::{Path, PathBuf},
+    process::Command,
     time::Instant,
 };
 
 /// The word that makes a bench a bare loop.
 const BARE: &str = "--bare-session-run";
-
-/// What one run of the model takes.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Run {
-    pub(crate) wall_ms: f64,
-    pub(crate) cpu_ms: f64,
-}
 
 /// What the loop is to run; handed over as JSON.
 #[derive(Serialize, Deserialize)]
@@ -36,52 +31,24 @@ struct Order {
     numbers: String,
 }
 
-/// The other process.
-pub(crate) struct Loop {
-    process: Child,
-    orders: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+/// Opens the model of `card` with one thread and, apart from that, ONNX Runtime's own settings.
+pub(crate) fn start(library: &Path, card: &Card, tensor: &Tensor, folder: &Path) -> Outcome<Peer> {
+    let file = numbers(tensor, &folder.join(format!("{}.f32", card.name)))?;
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let order =
+        Order { library: text(library), model: text(&card.file), shape: tensor.shape, numbers: text(&file) };
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args([BARE, &serde_json::to_string(&order)?]);
+    let mut bare = Peer::start("the bare loop", command)?;
+    bare.run(3)?; // what is made on first use is nobody's cost
+    Ok(bare)
 }
 
-impl Loop {
-    /// Opens the model of `card` with one thread and, apart from that, ONNX Runtime's own settings.
-    pub(crate) fn start(library: &Path, card: &Card, tensor: &Tensor, folder: &Path) -> Outcome<Self> {
-        let Values::F32(numbers) = &tensor.values else { return Err("the bench models want f32".into()) };
-        let file = folder.join(format!("{}.f32", card.name));
-        fs::write(&file, numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>())?;
-        let text = |path: &Path| path.to_string_lossy().into_owned();
-        let order = Order {
-            library: text(library),
-            model: text(&card.file),
-            shape: tensor.shape,
-            numbers: text(&file),
-        };
-        let mut process = Command::new(std::env::current_exe()?)
-            .args([BARE, &serde_json::to_string(&order)?])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let orders = process.stdin.take();
-        let answers = BufReader::new(process.stdout.take().ok_or("no pipe from the bare loop")?);
-        let mut bare = Self { process, orders, answers };
-        bare.run(3)?; // what is made on first use is nobody's cost
-        Ok(bare)
-    }
-
-    /// Runs the model `times` times without a pause; the mean of one run.
-    pub(crate) fn run(&mut self, times: u32) -> Outcome<Run> {
-        writeln!(self.orders.as_mut().ok_or("the bare loop has ended")?, "{times}")?;
-        let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        Ok(serde_json::from_str(&line)?)
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        self.orders = None; // the closed pipe ends it
-        let _ = self.process.wait();
-    }
+/// Writes the numbers of `tensor` to `file`, little-endian.
+pub(crate) fn numbers(tensor: &Tensor, file: &Path) -> Outcome<PathBuf> {
+    let Values::F32(numbers) = &tensor.values else { return Err("the bench models want f32".into()) };
+    fs::write(file, numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>())?;
+    Ok(file.to_owned())
 }
 
 /// True if this process was started as a bare loop, which has ended now.
@@ -102,9 +69,11 @@ pub(crate) fn was_this() -> Outcome<bool> {
             std::hint::black_box(session.run(ort::inputs![input])?);
         }
         let each = 1e3 / f64::from(times.max(1));
-        let run =
-            Run { wall_ms: start.elapsed().as_secs_f64() * each, cpu_ms: cpu.elapsed().as_secs_f64() * each };
-        println!("{}", serde_json::to_string(&run)?);
+        let taken = Taken {
+            wall_ms: start.elapsed().as_secs_f64() * each,
+            cpu_ms: cpu.elapsed().as_secs_f64() * each,
+        };
+        println!("{}", serde_json::to_string(&taken)?);
     }
     Ok(true)
 }

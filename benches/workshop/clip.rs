@@ -15,11 +15,8 @@ use std::{
 const PICTURES: u64 = 12;
 const NAME: &str = "clip.avi";
 
-/// A video in `folder`: `frames` frames of 1280 × 720, 4:2:0, quality 90.
-///
-/// # Errors
-/// Where GStreamer's tools are not installed.
-pub(crate) fn make(folder: &Path, frames: u32) -> Outcome<PathBuf> {
+/// The clip's pictures in `folder`, `00.png` …, 1280 × 720 px.
+pub(crate) fn draw(folder: &Path) -> Outcome<()> {
     // Near enough for a part to fill most of the picture, and grain as a sensor gives it.
     let line = LineConfig { width: 1280, height: 720, mm_per_px: 0.04, ..LineConfig::default() };
     let scene = Scene::new(&line);
@@ -31,6 +28,15 @@ pub(crate) fn make(folder: &Path, frames: u32) -> Outcome<PathBuf> {
         let rgb = RgbImage::from_raw(picture.width(), picture.height(), rgb);
         rgb.ok_or("a picture is not its own size")?.save(folder.join(format!("{index:02}.png")))?;
     }
+    Ok(())
+}
+
+/// A video in `folder`: `frames` frames of 1280 × 720, 4:2:0, quality 90.
+///
+/// # Errors
+/// Where GStreamer's tools are not installed.
+pub(crate) fn make(folder: &Path, frames: u32) -> Outcome<PathBuf> {
+    draw(folder)?;
     let clip = folder.join(NAME);
     let launch = format!(
         "multifilesrc location={folder}/%02d.png stop-index={last} loop=true num-buffers={frames} \

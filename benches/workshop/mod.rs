@@ -4,7 +4,10 @@
 
 pub(crate) mod bare;
 pub(crate) mod clip;
+pub(crate) mod ours;
+pub(crate) mod peer;
 pub(crate) mod process;
+pub(crate) mod trip;
 
 use plumb_inference::Card;
 use plumb_station::config::{self, Plan};
@@ -78,21 +81,37 @@ kind = "frame"
 
 [infer]
 device = "cpu"
-threads = 1
+threads = THREADS
 "#;
 
-/// A station in `folder` that shows `clip`, without end, to the model of `card`.
-pub(crate) fn plan(folder: &Path, card: &Path, clip: &Path) -> Outcome<Plan> {
+/// A station in `folder` that shows `clip`, without end, to the model of `card`, which has `threads` threads.
+pub(crate) fn plan(folder: &Path, card: &Path, clip: &Path, threads: u32) -> Outcome<Plan> {
     fs::create_dir_all(folder.join("recipes"))?;
     fs::write(folder.join("recipes/bench.toml"), RECIPE.replace("CARD", &card.to_string_lossy()))?;
     let station = folder.join("station.toml");
-    fs::write(&station, STATION.replace("CLIP", &clip.to_string_lossy()))?;
+    let text = STATION.replace("CLIP", &clip.to_string_lossy()).replace("THREADS", &threads.to_string());
+    fs::write(&station, text)?;
     Ok(config::read(&station).map_err(|problems| problems.to_string())?)
 }
 
 /// The card itself.
 pub(crate) fn read_card(card: &Path) -> Outcome<Card> {
     Ok(Card::read(card)?)
+}
+
+/// A number of the environment.
+///
+/// # Errors
+/// Where it is no number.
+pub(crate) fn number(variable: &str, default: u32) -> Outcome<u32> {
+    let given = std::env::var(variable).ok().filter(|given| !given.is_empty());
+    let wrong = |given: &str| format!("{variable} is \"{given}\", not a number");
+    given.map_or(Ok(default), |given| given.parse().map_err(|_| wrong(&given).into()))
+}
+
+/// To a thousandth, for people.
+pub(crate) fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }
 
 /// The middle one.

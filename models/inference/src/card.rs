@@ -6,6 +6,7 @@ use crate::{Device, variant};
 use plumb_inspection::{ClassName, ModelName, TensorSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, ValueDeserializer};
@@ -27,6 +28,8 @@ pub struct Card {
     pub default_variant: Option<String>,
     /// Where it was found to run best, mostly by measuring: what `auto` tries first.
     pub device: Option<Device>,
+    /// Threads that were found to be best for one run on the processor, mostly by measuring; at least 1.
+    pub threads: Option<NonZeroUsize>,
     /// Names of the classes, in the order of the model's output; none twice.
     pub labels: Vec<ClassName>,
     /// How its output is read.
@@ -68,6 +71,7 @@ struct Written {
     variants: Vec<toml::Spanned<Variant>>,
     default_variant: Option<toml::Spanned<String>>,
     device: Option<Device>,
+    threads: Option<NonZeroUsize>,
     labels: toml::Spanned<Vec<ClassName>>,
     input: toml::Spanned<TensorSpec>,
     about: Option<About>,
@@ -120,6 +124,7 @@ impl Card {
             variants: written.variants.into_iter().map(|v| v.into_inner().resolved(folder)).collect(),
             default_variant: written.default_variant.map(toml::Spanned::into_inner),
             device: written.device,
+            threads: written.threads,
             labels: written.labels.into_inner(),
             family,
             input: written.input.into_inner(),

@@ -38,6 +38,7 @@ mod rotated;
 mod runtime;
 mod served;
 mod session;
+pub mod trial;
 mod variant;
 
 pub use card::{About, Card, CardError};

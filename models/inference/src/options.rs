@@ -10,7 +10,7 @@ use std::path::PathBuf;
 pub struct LoadOptions {
     /// Where.
     pub device: Device,
-    /// Threads that share one run on the processor; 0 is taken as 1.
+    /// Threads that share one run on the processor; 0 is as many as the card says, or one where it says nothing.
     pub threads: usize,
     /// Tensors that [`Model::examine_batch`](crate::Model::examine_batch) may put into one run; 0 is taken as 1. A
     /// model whose batch is fixed takes what it takes, and one that cannot takes one: see

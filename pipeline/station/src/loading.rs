@@ -109,8 +109,15 @@ impl Loader {
     /// True if opening `plan` makes no thread but the one that opens it: that one may then be asked to stand back
     /// without its priority being handed on to a thread that judges parts.
     pub fn opens_alone(&self, plan: &RecipePlan) -> bool {
-        let is_cpu = |model: &ModelPlan| self.device_of(model) == Device::Cpu;
-        self.infer.threads == 1 && plan.models.iter().all(is_cpu)
+        let is_alone = |model: &ModelPlan| {
+            let threads = if self.infer.threads > 0 {
+                self.infer.threads
+            } else {
+                model.card.threads.map_or(1, usize::from)
+            };
+            threads <= 1 && self.device_of(model) == Device::Cpu
+        };
+        plan.models.iter().all(is_alone)
     }
 
     /// Opens and warms what `plan` needs beyond what is open.

@@ -92,8 +92,15 @@ impl Model {
         chosen: &Chosen<'_>,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let options =
-            LoadOptions { device: device.clone(), variant: Some(chosen.name.to_owned()), ..options.clone() };
+        let options = LoadOptions {
+            device: device.clone(),
+            variant: Some(chosen.name.to_owned()),
+            threads: match options.threads {
+                0 => card.threads.map_or(1, usize::from),
+                threads => threads,
+            },
+            ..options.clone()
+        };
         if let Device::Kserve(server) = device {
             // What the server runs is its own: the card's file need not be here, and its digest is the card's word.
             let served = Served::connect(card, server, &options.remote)?;

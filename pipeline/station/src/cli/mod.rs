@@ -40,7 +40,7 @@ enum Command {
     Run(run::Run),
     /// Run a recipe over stored pictures, a video or the ledger's parts, without a PLC.
     Replay(replay::Replay),
-    /// Models: look at one, make its card, check what it finds, say what it is trusted with.
+    /// Models: look at one, make its card, check what it finds, time it, say what it is trusted with.
     #[command(subcommand)]
     Model(model::Model),
     /// Print completions for a shell.

@@ -96,7 +96,8 @@ pub struct InferSection {
     pub library: Option<PathBuf>,
     /// `"auto"`, `"cpu"`, `"cuda:0"` …: for every model whose recipe and card say nothing else.
     pub device: Device,
-    /// Threads that share one model's work on the processor.
+    /// Threads that share one model's work on the processor; 0 is as many as the model's card says, or one where it says
+    /// nothing.
     pub threads: usize,
     /// Trips that the processor looks at side by side, each on a thread of its own.
     pub workers: usize,
@@ -122,7 +123,7 @@ impl Default for InferSection {
         Self {
             library: None,
             device: Device::Auto,
-            threads: 1,
+            threads: 0,
             workers: 1,
             batch_max: 1,
             batch_wait_us: 0,
@@ -144,7 +145,7 @@ impl InferSection {
         };
         let count = |key, value: usize, most| within(key, value as u64, 1, most);
         [
-            count("threads", self.threads, 256),
+            within("threads", self.threads as u64, 0, 256),
             count("workers", self.workers, 64),
             count("batch_max", self.batch_max, 64),
             within("batch_wait_us", self.batch_wait_us, 0, 100_000),

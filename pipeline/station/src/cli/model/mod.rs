@@ -1,6 +1,8 @@
-//! `plumb model`: what a model file is, its card, whether it still finds what it found, and what it is trusted with.
+//! `plumb model`: what a model file is, its card, whether it still finds what it found, how it runs best, and what it is
+//! trusted with.
 
 mod add;
+mod bench;
 mod compare;
 mod document;
 mod given;
@@ -12,7 +14,7 @@ mod promote;
 mod reference;
 mod verify;
 
-use super::Exit;
+use super::{Exit, fail, print, say};
 use plumb_ledger::ModelError;
 
 /// What `plumb model` can do; one file each.
@@ -24,6 +26,11 @@ pub(super) enum Model {
     Add(add::Add),
     /// Run a model on pictures and compare what it finds with stored reference detections.
     Verify(verify::Verify),
+    /// Time a model on this machine in every way it can run there, compare what it finds, and recommend one.
+    Bench(bench::Bench),
+    /// One way of running a model, in a process of its own, told what to do by `bench`.
+    #[command(hide = true)]
+    BenchWorker(bench::Worker),
     /// Every model that the recipes name or the ledger knows, with its state.
     List(list::List),
     /// Change a model's state: draft, shadow, approved, live, retired. Works whether the station runs or not.
@@ -36,6 +43,8 @@ impl Model {
             Self::Inspect(inspect) => inspect.run(),
             Self::Add(add) => add.run(),
             Self::Verify(verify) => verify.run(),
+            Self::Bench(bench) => bench.run(),
+            Self::BenchWorker(worker) => worker.run(),
             Self::List(list) => list.run(),
             Self::Promote(promote) => promote.run(),
         }
