@@ -133,6 +133,7 @@ mod tests {
             score: Score::new(score).unwrap(),
             box_px,
             polygon_px: None,
+            keypoints_px: None,
             area_px: box_px.area(),
             length_mm: None,
             area_mm2: None,
