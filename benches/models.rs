@@ -8,7 +8,8 @@
 //! All take turns in one run, each in a process of its own; ratios are of one round's figures. The pictures are drawn,
 //! the model is exported once by Ultralytics itself (`models/make_yolo.py`), both into `.plumb/bench`.
 //! `cargo bench -p plumb-benches --bench models` prints one JSON line a figure; the name of a figure after `--` measures
-//! that one alone; PLUMB_BENCH_FRAMES (120), PLUMB_BENCH_ROUNDS (7) and PLUMB_BENCH_THREADS (1) change how.
+//! that one alone; PLUMB_BENCH_SIDE (640, of the model's input), PLUMB_BENCH_FRAMES (120), PLUMB_BENCH_ROUNDS (7) and
+//! PLUMB_BENCH_THREADS (1) change how.
 
 #![allow(clippy::print_stdout, missing_docs)]
 
@@ -41,8 +42,9 @@ fn main() -> Outcome<()> {
     let frames = number("PLUMB_BENCH_FRAMES", 120)?.max(3 * EDGE);
     let rounds = number("PLUMB_BENCH_ROUNDS", 7)?.max(1);
     let threads = number("PLUMB_BENCH_THREADS", 1)?.max(1);
+    let side = number("PLUMB_BENCH_SIDE", 640)?;
     let folder = tempfile::tempdir()?;
-    let bench = Bench { cards: Cards::there()?, folder: folder.path(), frames, rounds };
+    let bench = Bench { cards: Cards::there(side)?, side, folder: folder.path(), frames, rounds };
     let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let wanted = |figure: &str| asked.is_empty() || asked.iter().any(|asked| asked == figure);
     if wanted("findings") {
@@ -62,6 +64,8 @@ fn main() -> Outcome<()> {
 
 struct Bench<'a> {
     cards: Cards,
+    /// Of the model's input, in px.
+    side: u32,
     folder: &'a Path,
     frames: u32,
     rounds: u32,
@@ -85,7 +89,7 @@ impl Bench<'_> {
             before = after;
         }
         let line = json!({
-            "figure": "findings", "frames": times, "rounds": 3 * self.rounds, "wanted_at_most": 1.05,
+            "figure": "findings", "side": self.side, "frames": times, "rounds": 3 * self.rounds, "wanted_at_most": 1.05,
             "cpu_ratio": rounded(median(by_cpu.clone())), "cpu_ratio_range": range(by_cpu).map(rounded),
             "wall_ratio": rounded(median(by_wall.clone())), "wall_ratio_range": range(by_wall).map(rounded),
             "findings_cpu_ms": rounded(median(our_ms)), "session_run_cpu_ms": rounded(median(bare_ms)),
@@ -100,9 +104,10 @@ impl Bench<'_> {
         let mut ours = Ours::new(&self.cards.answer, &self.cards.pictures)?;
         let mut bare = ours.bare(self.folder)?;
         let text = |path: &Path| path.to_string_lossy().into_owned();
-        let mut their_in = Peer::python("around.py", &["in", &text(&self.cards.pictures)])?;
+        let side = self.side.to_string();
+        let mut their_in = Peer::python("around.py", &["in", &text(&self.cards.pictures), &side])?;
         let numbers = text(&self.cards.answer.with_extension("npy"));
-        let mut their_out = Peer::python("around.py", &["out", &numbers])?;
+        let mut their_out = Peer::python("around.py", &["out", &numbers, &side])?;
         let times = 2 * self.frames;
         let (mut figures, mut ratios) = ([const { vec![] }; 4], vec![]);
         let tensors = ours.preprocessor.prepare(&ours.frames[0])?;
@@ -122,7 +127,7 @@ impl Bench<'_> {
         }
         let [way_in, way_out, peer_in, peer_out] = figures.map(|ms| rounded(median(ms)));
         let line = json!({
-            "figure": "around", "frames": times, "rounds": 3 * self.rounds, "wanted_at_most": 0.25,
+            "figure": "around", "side": self.side, "frames": times, "rounds": 3 * self.rounds, "wanted_at_most": 0.25,
             "cpu_ratio": rounded(median(ratios.clone())), "cpu_ratio_range": range(ratios).map(rounded),
             "in_cpu_ms": way_in, "out_cpu_ms": way_out, "numpy_in_cpu_ms": peer_in, "numpy_out_cpu_ms": peer_out,
             "load_1_min": load(),
@@ -137,7 +142,8 @@ impl Bench<'_> {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let (model, clip, asked) =
             (text(&self.cards.yolo.with_extension("onnx")), text(&clip), threads.to_string());
-        let mut peer = Peer::python("predict.py", &[&model, &clip, &asked, &EDGE.to_string()])?;
+        let mut peer =
+            Peer::python("predict.py", &[&model, &clip, &self.side.to_string(), &asked, &EDGE.to_string()])?;
         let mut before = peer.run(self.frames)?;
         let (mut theirs, mut ours, mut by_wall, mut by_cpu) = (vec![], vec![], vec![], vec![]);
         for _ in 0..self.rounds {
@@ -151,7 +157,7 @@ impl Bench<'_> {
             before = after;
         }
         let line = json!({
-            "figure": "predict", "frames": self.frames, "rounds": self.rounds, "threads": threads,
+            "figure": "predict", "side": self.side, "frames": self.frames, "rounds": self.rounds, "threads": threads,
             "wanted_at_least": 1.3,
             "wall_ratio": rounded(median(by_wall.clone())), "wall_ratio_range": range(by_wall).map(rounded),
             "cpu_ratio": rounded(median(by_cpu.clone())), "cpu_ratio_range": range(by_cpu).map(rounded),
@@ -198,7 +204,7 @@ impl Bench<'_> {
         }
         for (way, [fps, by_wall, by_cpu]) in ways.iter().zip(by_way) {
             let line = json!({
-                "figure": "provider", "way": way.to_string(), "frames": times, "rounds": self.rounds,
+                "figure": "provider", "side": self.side, "way": way.to_string(), "frames": times, "rounds": self.rounds,
                 "threads": threads, "wanted_of_the_best_at_least": 1.0,
                 "wall_ratio": rounded(median(by_wall.clone())), "wall_ratio_range": range(by_wall).map(rounded),
                 "cpu_ratio": rounded(median(by_cpu.clone())), "cpu_ratio_range": range(by_cpu).map(rounded),
@@ -227,7 +233,7 @@ struct Cards {
 
 impl Cards {
     /// Draws and exports what is not there yet.
-    fn there() -> Outcome<Self> {
+    fn there(side: u32) -> Outcome<Self> {
         let folder = root().join(".plumb/bench");
         let pictures = folder.join("pictures");
         if !pictures.join("00.png").exists() {
@@ -235,14 +241,18 @@ impl Cards {
             clip::draw(&pictures)?;
         }
         let cards = Self {
-            yolo: folder.join("bench-yolo.toml"),
-            answer: folder.join("bench-yolo-answer.toml"),
+            yolo: folder.join(format!("bench-yolo-{side}.toml")),
+            answer: folder.join(format!("bench-yolo-{side}-answer.toml")),
             pictures,
         };
         if !cards.yolo.exists() || !cards.answer.exists() {
-            eprintln!("bench-yolo is not there; Ultralytics exports it");
+            eprintln!("bench-yolo-{side} is not there; Ultralytics exports it");
             let script = root().join("benches/models/make_yolo.py");
-            let made = peer::python()?.arg(script).stdout(std::io::stderr()).status()?;
+            let made = peer::python()?
+                .arg(script)
+                .args(["--side", &side.to_string()])
+                .stdout(std::io::stderr())
+                .status()?;
             if !made.success() {
                 return Err("make_yolo.py could not write the model; what it said stands above".into());
             }

@@ -1,7 +1,7 @@
 """What lies around `session.run` when it is written with OpenCV and numpy, one thread: the way in or the way out.
 
-    around.py in PICTURES     letterbox, RGB, 0..1, CHW: pictures as OpenCV decodes them -> f32 [1, 3, 640, 640]
-    around.py out OUTPUT.npy  [1, 84, 8400] -> boxes in frame px, by the best class, suppressed class by class
+    around.py in PICTURES SIDE     letterbox, RGB, 0..1, CHW: pictures as OpenCV decodes them -> f32 [1, 3, side, side]
+    around.py out OUTPUT.npy SIDE  [1, 84, n] -> boxes in frame px, by the best class, suppressed class by class
 
 Vector code throughout: the loops over boxes that many examples have would take ten times as long.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from answering import take_turns
 
-SIDE, SCORE_MIN, IOU_MAX = 640, 0.25, 0.5
+SIDE, SCORE_MIN, IOU_MAX = int(sys.argv[3]), 0.25, 0.5
 FRAME = (720, 1280)
 
 

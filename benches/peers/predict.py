@@ -1,6 +1,6 @@
 """`YOLO(model).predict(video, stream=True)` of Ultralytics on the processor: video file -> boxes, as most people run it.
 
-    predict.py MODEL.onnx CLIP THREADS EDGE
+    predict.py MODEL.onnx CLIP SIDE THREADS EDGE
 
 Its answer is one frame's share of the time between frame EDGE and the last but EDGE: filling up at either end is not
 counted. `THREADS` goes to ONNX Runtime, OpenCV and torch; predict itself leaves all three at the number of cores.
@@ -10,7 +10,7 @@ import os
 import sys
 
 os.environ.update(YOLO_OFFLINE="true", YOLO_AUTOINSTALL="false", YOLO_VERBOSE="false")
-os.environ["OMP_NUM_THREADS"] = sys.argv[3]
+os.environ["OMP_NUM_THREADS"] = sys.argv[4]
 
 import cv2
 import onnxruntime
@@ -34,7 +34,8 @@ def with_threads(threads):
 
 
 def main():
-    model, clip, threads, edge = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    model, clip = sys.argv[1:3]
+    side, threads, edge = map(int, sys.argv[3:])
     with_threads(threads)
     from ultralytics import YOLO
 
@@ -42,7 +43,7 @@ def main():
     yolo = YOLO(model, task="detect")
     for frames in orders():
         clock, found = None, 0
-        for seen, result in enumerate(yolo.predict(clip, stream=True, imgsz=640, conf=0.25, iou=0.5, max_det=300,
+        for seen, result in enumerate(yolo.predict(clip, stream=True, imgsz=side, conf=0.25, iou=0.5, max_det=300,
                                                    device="cpu", save=False, verbose=False), 1):
             found += len(result.boxes)
             if seen == edge:

@@ -60,7 +60,7 @@ model = "detector"
 name = "not-too-many"
 kind = "count"
 region = "whole"
-class = "bottle"
+class = "CLASS"
 score_min = 0.25
 max = 5
 "#;
@@ -87,7 +87,9 @@ threads = THREADS
 /// A station in `folder` that shows `clip`, without end, to the model of `card`, which has `threads` threads.
 pub(crate) fn plan(folder: &Path, card: &Path, clip: &Path, threads: u32) -> Outcome<Plan> {
     fs::create_dir_all(folder.join("recipes"))?;
-    fs::write(folder.join("recipes/bench.toml"), RECIPE.replace("CARD", &card.to_string_lossy()))?;
+    let class = read_card(card)?.labels.first().ok_or("a card has labels")?.to_string();
+    let recipe = RECIPE.replace("CARD", &card.to_string_lossy()).replace("CLASS", &class);
+    fs::write(folder.join("recipes/bench.toml"), recipe)?;
     let station = folder.join("station.toml");
     let text = STATION.replace("CLIP", &clip.to_string_lossy()).replace("THREADS", &threads.to_string());
     fs::write(&station, text)?;

@@ -14,7 +14,7 @@ use plumb_inspection::{RectPx, Tensor};
 use plumb_preprocess::{Cut, Optics, Preprocessor};
 use std::{
     io::{self, BufRead, Write},
-    path::{Path, PathBuf},
+    path::Path,
     time::Instant,
 };
 
@@ -97,7 +97,7 @@ fn load(card: &Path, candidate: &Candidate, region_px: Option<RectPx>) -> Result
 }
 
 impl Loaded {
-    fn look(&mut self, file: &PathBuf) -> Result<Answer, String> {
+    fn look(&mut self, file: &Path) -> Result<Answer, String> {
         let frame = picture::read(file)?;
         let mut tensors =
             self.preprocessor.prepare(&frame).map_err(|error| format!("{}: {error}", file.display()))?;
