@@ -182,13 +182,13 @@ fn where_approval_is_required_nobody_judges_until_somebody_has_approved() {
     assert_eq!((record.verdict, record.reasons[0].rule.as_str()), (RecordVerdict::Missed, "not_released"));
 
     let book = station.ledger().models();
-    let digest = &station.current().model_of(0).info.digest;
+    let digest = station.current().model_of(0).info.digest.clone();
     for state in [ModelState::Shadow, ModelState::Approved] {
-        book.change(digest, state, "somebody", "seen to be good").expect("a way");
+        book.change(&digest, state, "somebody", "seen to be good").expect("a way");
     }
     ready(&station);
     assert_eq!(judged(&station, &records).verdict, RecordVerdict::Pass);
-    assert_eq!(book.get(digest).expect("a book").expect("an entry").state, ModelState::Live);
+    assert_eq!(book.get(&digest).expect("a book").expect("an entry").state, ModelState::Live);
 
     // Another that nobody approved does not take its place.
     workshop.write("recipes/bottle.toml", &RECIPE.replace("../model.toml", "../blind.toml"));
