@@ -157,7 +157,7 @@ fn recipe_looks(recipe: &LoadedRecipe) -> Vec<Look> {
     let shadows = recipe.shadows.iter().filter_map(|shadow| shadow.model.as_ref().ok());
     let mut looks: Vec<Look> = recipe.judging().chain(shadows).map(|model| {
         let info = &model.info;
-        let tried = info.tried.iter().map(|tried| format!("; not {}: {}", tried.device, tried.reason));
+        let tried = info.tried.iter().filter(|tried| !info.why.contains(&tried.reason)).map(|tried| format!("; not {}: {}", tried.device, tried.reason));
         let what = format!(
             "recipe \"{name}\", model \"{}\" ({}): asked for {}, runs on {}, because: {}{}; {:.1} ms a run, the answer is due in {:.0} ms",
             info.name, info.variant, model.asked, info.provider, info.why, tried.collect::<String>(),
