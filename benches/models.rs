@@ -113,8 +113,10 @@ impl Bench<'_> {
         let tensors = ours.preprocessor.prepare(&ours.frames[0])?;
         for round in 0..=3 * self.rounds {
             let way_in = ours.times(times, |ours, i| ours.prepare(i))?.cpu_ms;
-            let examined =
-                ours.times(times, |ours, _| Ok(drop(black_box(ours.model.examine(&tensors[0])?))))?;
+            let examined = ours.times(times, |ours, _| {
+                black_box(ours.model.examine(&tensors[0])?);
+                Ok(())
+            })?;
             let way_out = examined.cpu_ms - bare.run(times)?.cpu_ms;
             let (peer_in, peer_out) = (their_in.run(times)?.cpu_ms, their_out.run(times)?.cpu_ms);
             if round == 0 {

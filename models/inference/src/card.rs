@@ -1,8 +1,8 @@
 //! A model's card: what its file is, what it wants to be given, and how to read what it gives.
 
 use crate::family::{FamilyConfig, Misplaced};
-use crate::variant::{Variant, WeightsFile};
-use crate::{Device, variant};
+use crate::variant::{Chosen, Variant, WeightsFile};
+use crate::{Device, digest, variant};
 use plumb_inspection::{ClassName, ModelName, TensorSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -40,6 +40,8 @@ pub struct Card {
     pub about: Option<About>,
     /// The card itself, for messages that say what to correct.
     pub path: PathBuf,
+    /// SHA-256 of the card's own text, 64 lower-case hex digits: a threshold or label that changes changes it too.
+    pub text_sha256: String,
 }
 
 /// Where a model comes from: free text, for the people who have to trust it.
@@ -130,7 +132,14 @@ impl Card {
             input: written.input.into_inner(),
             about: written.about,
             path: path.to_owned(),
+            text_sha256: digest::of_bytes(text.as_bytes()),
         })
+    }
+
+    /// What [`ModelInfo::digest`](crate::ModelInfo::digest) will be: of all files of `variant`, or of the one that runs
+    /// where none is asked for. `None` for a variant that the card does not have.
+    pub fn digest(&self, variant: Option<&str>) -> Option<String> {
+        Chosen::of(self, variant).ok().map(|chosen| chosen.digest())
     }
 }
 

@@ -43,17 +43,15 @@ impl ModelFile {
         same(card, chosen.file, &own_digest, chosen.sha256)?;
         let onnx = OnnxFile::read(chosen.file).map_err(|error| not_onnx(card, chosen, error))?;
         let mut seen = vec![(chosen.file.to_owned(), stamp)];
-        let mut lines = format!("{own_digest}  {}\n", name_of(chosen.file));
         for (weights, expected) in listed(card, chosen, onnx.external_files())? {
             let file = folder_of(chosen.file).join(&weights.location);
             let stamp = Stamp::of(&file).map_err(|error| unreadable(&file, error))?;
             let got = digest::of_file(&file).map_err(|error| unreadable(&file, error))?;
             same(card, &file, &got, expected)?;
-            lines += &format!("{got}  {}\n", weights.location);
             seen.push((file, stamp));
         }
-        let digest = if seen.len() > 1 { digest::of_bytes(lines.as_bytes()) } else { own_digest.clone() };
-        Ok(Self { digest, inputs: onnx.inputs(), seen, own_digest })
+        // The files are those that the card says, so the digest is the card's.
+        Ok(Self { digest: chosen.digest(), inputs: onnx.inputs(), seen, own_digest })
     }
 
     /// To be asked once ONNX Runtime has opened the files.

@@ -1,7 +1,7 @@
 //! The files of one model: its own, and the same model with fewer bits; one of them runs.
 
 use crate::error::ModelError;
-use crate::{Card, Device};
+use crate::{Card, Device, digest};
 use plumb_inspection::{Element, TensorSpec};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -52,6 +52,22 @@ pub(crate) struct Chosen<'a> {
     pub(crate) device: Option<&'a Device>,
     /// What it wants to be given.
     pub(crate) input: TensorSpec,
+}
+
+impl Chosen<'_> {
+    /// Of all its files together, as the card says them: its own digest where there is one file, else that of the lines
+    /// that `sha256sum` prints of the `.onnx` and of its weights in the order of their names.
+    pub(crate) fn digest(&self) -> String {
+        let mut weights: Vec<&WeightsFile> = self.weights.iter().collect();
+        if weights.is_empty() {
+            return self.sha256.to_owned();
+        }
+        weights.sort_by(|a, b| a.file.cmp(&b.file));
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let lines = weights.iter().map(|file| format!("{}  {}\n", file.sha256, file.file));
+        let lines: String = std::iter::once(format!("{}  {name}\n", self.sha256)).chain(lines).collect();
+        digest::of_bytes(lines.as_bytes())
+    }
 }
 
 impl Variant {

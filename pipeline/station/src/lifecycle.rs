@@ -32,7 +32,7 @@ impl Lifecycle {
     /// When one of them is retired, or the book cannot be written.
     pub fn enter(&self, recipe: &LoadedRecipe) -> Result<Option<String>, ModelError> {
         for (planned, _) in recipe.plan.models.iter().zip(&recipe.models) {
-            let model = NewModel { digest: planned.digest().to_owned(), ..as_new(&planned.card) };
+            let model = NewModel { digest: planned.digest(), ..as_new(&planned.card) };
             self.book.register(&model, STATION)?;
         }
         let judging: BTreeSet<(ModelName, String)> =

@@ -34,6 +34,21 @@ fn a_right_config_has_no_problems() {
 }
 
 #[test]
+fn a_threshold_changed_on_a_card_changes_the_digest_that_records_carry() {
+    let workshop = Workshop::new(GOOD, RECIPE);
+    let digest = || {
+        let plan =
+            config::read(&workshop.path("station.toml")).unwrap_or_else(|problems| panic!("{problems}"));
+        plan.recipes[&plan.first_recipe].digest.clone()
+    };
+    let before = digest();
+    assert_eq!(digest(), before);
+    let card = std::fs::read_to_string(workshop.path("model.toml")).expect("the card");
+    workshop.write("model.toml", &card.replace("score_min = 0.25", "score_min = 0.3"));
+    assert_ne!(digest(), before, "two parts judged by different thresholds are not judged alike");
+}
+
+#[test]
 fn every_mistake_of_every_file_is_told_at_once() {
     let station =
         GOOD.replace("name = \"test\"", "nmae = \"test\"").replace("kind = \"files\"", "kind = \"fils\"");

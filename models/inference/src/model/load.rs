@@ -104,7 +104,7 @@ impl Model {
         if let Device::Kserve(server) = device {
             // What the server runs is its own: the card's file need not be here, and its digest is the card's word.
             let served = Served::connect(card, server, &options.remote)?;
-            let (digest, input) = (chosen.sha256.to_owned(), chosen.input.clone());
+            let (digest, input) = (chosen.digest(), chosen.input.clone());
             return Self::checked(runtime, card, options, Backend::There(served), digest, input);
         }
         let refused = |error| refused(card, chosen, device, error);

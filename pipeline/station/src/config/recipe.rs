@@ -26,7 +26,7 @@ pub struct RecipePlan {
     pub name: RecipeName,
     /// Its number.
     pub number: RecipeNumber,
-    /// SHA-256 over the recipe's file and its models' digests, in hex: two parts judged alike share it.
+    /// SHA-256 over the recipe's file, its models' digests and their cards, in hex: two parts judged alike share it.
     pub digest: String,
     /// From trigger to answer.
     pub deadline: Duration,
@@ -77,11 +77,9 @@ pub struct ModelPlan {
 }
 
 impl ModelPlan {
-    /// SHA-256 of the file that runs, as its card says.
-    pub fn digest(&self) -> &str {
-        let wanted = self.variant.as_ref().or(self.card.default_variant.as_ref());
-        let variant = self.card.variants.iter().find(|variant| Some(&variant.name) == wanted);
-        variant.map_or(&self.card.sha256, |variant| &variant.sha256)
+    /// SHA-256 of what runs, as its card says: what its [`ModelInfo`](plumb_inference::ModelInfo) will say too.
+    pub fn digest(&self) -> String {
+        self.card.digest(self.variant.as_deref()).unwrap_or_else(|| self.card.sha256.clone())
     }
 }
 
@@ -238,6 +236,7 @@ impl<'r> RecipeReader<'r> {
         digest.update(document.text());
         for region in &regions {
             digest.update(models[region.model].digest());
+            digest.update(&models[region.model].card.text_sha256);
         }
         Some(RecipePlan {
             name: section.name,

@@ -1,7 +1,6 @@
 //! Every model that a station's recipes name or its ledger knows.
 
-use crate::config::{Plan, RecipePlan, RegionPlan};
-use plumb_inference::Card;
+use crate::config::{ModelPlan, Plan};
 use plumb_inspection::{ModelName, RecipeName};
 use plumb_ledger::{LedgerError, LivePlace, ModelBook, ModelEntry, NewModel};
 
@@ -22,15 +21,17 @@ pub(super) fn all(plan: &Plan, book: &ModelBook) -> Result<Vec<Known>, LedgerErr
         other => other?,
     };
     let mut known: Vec<Known> = Vec::new();
-    for (recipe, card) in named(plan) {
-        let place = LivePlace { recipe: recipe.clone(), name: card.name.clone() };
-        match known.iter_mut().find(|known| known.model.digest == card.sha256) {
+    for (recipe, model) in named(plan) {
+        let place = LivePlace { recipe: recipe.clone(), name: model.card.name.clone() };
+        let digest = model.digest();
+        match known.iter_mut().find(|known| known.model.digest == digest) {
             Some(known) if known.named_by.contains(&place) => {}
             Some(known) => known.named_by.push(place),
             None => {
-                let entry = entries.iter().position(|entry| entry.digest == card.sha256);
+                let entry = entries.iter().position(|entry| entry.digest == digest);
                 let entry = entry.map(|at| entries.remove(at));
-                known.push(Known { model: crate::lifecycle::as_new(card), entry, named_by: vec![place] });
+                let model = NewModel { digest, ..crate::lifecycle::as_new(&model.card) };
+                known.push(Known { model, entry, named_by: vec![place] });
             }
         }
     }
@@ -47,13 +48,9 @@ pub(super) fn all(plan: &Plan, book: &ModelBook) -> Result<Vec<Known>, LedgerErr
     Ok(known)
 }
 
-/// Each recipe with each card that it names.
-fn named<'p>(plan: &'p Plan) -> impl Iterator<Item = (&'p RecipeName, &'p Card)> {
-    let card =
-        |recipe: &'p RecipePlan, region: &RegionPlan| (&recipe.name, &*recipe.models[region.model].card);
-    plan.recipes
-        .values()
-        .flat_map(move |recipe| recipe.regions.iter().map(move |region| card(recipe, region)))
+/// Each recipe with each model that it names, those that only look on among them.
+fn named(plan: &Plan) -> impl Iterator<Item = (&RecipeName, &ModelPlan)> {
+    plan.recipes.values().flat_map(|recipe| recipe.models.iter().map(|model| (&recipe.name, model)))
 }
 
 /// Names and digests, as [`plumb_ledger::pick`] wants them.
