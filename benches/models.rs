@@ -17,7 +17,7 @@ mod workshop;
 
 use cpu_time::ProcessTime;
 use plumb_inference::{Card, Device, LoadOptions, Model, Runtime};
-use plumb_inspection::{Frame, Image, PixelFormat, Stamp};
+use plumb_inspection::{Frame, Image, PixelFormat, Stamp, Tensor};
 use plumb_preprocess::{Cut, Optics, Preprocessor};
 use serde_json::json;
 use std::{
@@ -113,10 +113,7 @@ impl Bench<'_> {
         let tensors = ours.preprocessor.prepare(&ours.frames[0])?;
         for round in 0..=3 * self.rounds {
             let way_in = ours.times(times, |ours, i| ours.prepare(i))?.cpu_ms;
-            let examined = ours.times(times, |ours, _| {
-                black_box(ours.model.examine(&tensors[0])?);
-                Ok(())
-            })?;
+            let examined = ours.times(times, |ours, _| ours.examine(&tensors[0]))?;
             let way_out = examined.cpu_ms - bare.run(times)?.cpu_ms;
             let (peer_in, peer_out) = (their_in.run(times)?.cpu_ms, their_out.run(times)?.cpu_ms);
             if round == 0 {
@@ -301,10 +298,14 @@ impl Ours {
         Ok(())
     }
 
+    fn examine(&mut self, tensor: &Tensor) -> Outcome<()> {
+        black_box(self.model.examine(tensor)?);
+        Ok(())
+    }
+
     fn findings(&mut self, i: usize) -> Outcome<()> {
         let tensors = self.preprocessor.prepare(&self.frames[i % self.frames.len()])?;
-        black_box(self.model.examine(&tensors[0])?);
-        Ok(())
+        self.examine(&tensors[0])
     }
 
     fn times(&mut self, times: u32, mut work: impl FnMut(&mut Self, usize) -> Outcome<()>) -> Outcome<Taken> {

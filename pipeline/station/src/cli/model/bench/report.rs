@@ -31,7 +31,7 @@ impl Report {
         }
         let _ = writeln!(
             text,
-            "\n{:<14} {:<10} {:>7} {:>5} {:>3} {:>9} {:>9} {:>22} {:>22}  findings",
+            "\n{:<14} {:<16} {:>7} {:>5} {:>3} {:>9} {:>9} {:>22} {:>22}  findings",
             "device",
             "variant",
             "threads",
@@ -56,7 +56,7 @@ impl Report {
             (candidate.device.to_string(), candidate.variant.as_deref().unwrap_or("original"));
         let _ = write!(
             text,
-            "{device:<14} {variant:<10} {:>7} {:>5} {library:>3} ",
+            "{device:<14} {variant:<16} {:>7} {:>5} {library:>3} ",
             candidate.threads, candidate.batch
         );
         let _ = match (&row.end, timing(row)) {
