@@ -44,16 +44,20 @@ impl Versions {
         Self { folder, card, digests: [first, hex(&model)] }
     }
 
-    /// From the next loading on, the card speaks of this version.
-    fn switch_to(&self, version: usize) {
-        let card = match version {
+    /// What the card says of a version.
+    fn card_of(&self, version: usize) -> String {
+        match version {
             0 => self.card.clone(),
             _ => self
                 .card
                 .replace(&self.digests[0], &self.digests[1])
                 .replace("line-parts.onnx", "line-parts-v2.onnx"),
-        };
-        fs::write(self.folder.join("card.new"), card).expect("the new card");
+        }
+    }
+
+    /// From the next loading on, the card speaks of this version.
+    fn switch_to(&self, version: usize) {
+        fs::write(self.folder.join("card.new"), self.card_of(version)).expect("the new card");
         fs::rename(self.folder.join("card.new"), self.folder.join("card.toml")).expect("the card, at once");
     }
 
@@ -62,8 +66,9 @@ impl Versions {
         let mut models = BTreeMap::new();
         for recipe in ["washer", "blister-pack"] {
             let text = fs::read_to_string(config.join(format!("recipes/{recipe}.toml"))).expect("a recipe");
-            for digest in &self.digests {
-                models.insert(hex(format!("{text}{digest}").as_bytes()), digest.clone());
+            for (version, digest) in self.digests.iter().enumerate() {
+                let card = hex(self.card_of(version).as_bytes());
+                models.insert(hex(format!("{text}{digest}{card}").as_bytes()), digest.clone());
             }
         }
         models
