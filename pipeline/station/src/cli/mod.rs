@@ -75,8 +75,8 @@ pub enum Exit {
 pub fn main() -> ExitCode {
     crate::memory::give_frames_back();
     let cli = Cli::parse(); // exits with 2 by itself when the words are off
-    // The demo and `model` tell their own story; the log would drown it.
-    let tells_itself = matches!(cli.command, Command::Demo(_) | Command::Model(_));
+    // These tell their own story; the log would drown it.
+    let tells_itself = matches!(cli.command, Command::Demo(_) | Command::Doctor(_) | Command::Model(_));
     log_to_stderr(cli.verbose, cli.quiet, tells_itself);
     let exit = match cli.command {
         Command::Demo(demo) => demo.run(),
