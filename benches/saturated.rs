@@ -47,7 +47,7 @@ fn saturated(trip: &Trip<'_>, card: &Path, rounds: u32) -> Outcome<()> {
     let mut bare = trip.bare(&workshop::read_card(card)?)?;
     let times = trip.frames / 6;
     let mut before = bare.run(times)?;
-    let (mut bare_fps, mut fps, mut ratios, mut outside, mut busy) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut bare_fps, mut fps, mut ratios, mut outside) = (vec![], vec![], vec![], vec![]);
     for _ in 0..rounds {
         let decode = trip.decode()?;
         let replayed = trip.replay(card, 1)?;
@@ -58,14 +58,13 @@ fn saturated(trip: &Trip<'_>, card: &Path, rounds: u32) -> Outcome<()> {
         fps.push(1e3 / replayed.wall_ms);
         ratios.push(wall_ms / replayed.wall_ms);
         outside.push(replayed.cpu_ms - decode.cpu_ms - cpu_ms);
-        busy.push(replayed.infer_ms / replayed.wall_ms);
         before = after;
     }
     let line = json!({
         "figure": "saturated", "frames": trip.frames, "rounds": rounds,
         "bare_fps": rounded(median(bare_fps)), "station_fps": rounded(median(fps)),
         "ratio": rounded(median(ratios.clone())), "ratio_range": range(ratios).map(rounded), "wanted": 0.95,
-        "infer_busy": rounded(median(busy)), "cpu_outside_ms": rounded(median(outside)), "load_1_min": load(),
+        "cpu_outside_ms": rounded(median(outside)), "load_1_min": load(),
     });
     println!("{line}");
     Ok(())

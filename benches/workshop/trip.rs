@@ -8,7 +8,7 @@ use plumb_station::{
     replay,
     station::{Station, Wiring},
 };
-use std::{collections::BTreeMap, path::Path, sync::mpsc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::mpsc};
 
 /// Frames at either end of a replay that are not counted: there the pipeline fills and drains.
 pub(crate) const EDGE: u32 = 20;
@@ -42,7 +42,7 @@ impl Trip<'_> {
                 let _ = readings_in.send(Reading::now());
             }
         })?;
-        Spent::between(&readings.iter().collect::<Vec<_>>(), self.counted(), Duration::ZERO)
+        Spent::between(&readings.iter().collect::<Vec<_>>(), self.counted())
     }
 
     /// The clip through a station whose model has `threads` threads.
@@ -55,15 +55,13 @@ impl Trip<'_> {
         let tap = Box::new(move |record: &Record| {
             seen += 1;
             let reading = (seen == EDGE || seen == last).then(Reading::now);
-            let infer = Duration::from_micros(record.timings_us.infer.unwrap_or(0));
-            let counted = seen > EDGE && seen <= last;
             let judged = matches!(record.verdict, RecordVerdict::Pass | RecordVerdict::Fail);
-            let _ = told.send((reading, if counted { infer } else { Duration::ZERO }, judged));
+            let _ = told.send((reading, judged));
         });
         let station = Station::start(plan, Wiring { tap: Some(tap), replay: true, ..Wiring::default() })?;
         let told: Vec<_> = records.iter().take(self.frames as usize).collect();
         station.stop()?;
-        let judged = told.iter().filter(|(_, _, judged)| *judged).count();
+        let judged = told.iter().filter(|(_, judged)| *judged).count();
         if judged != self.frames as usize {
             return Err(format!(
                 "of {} frames only {judged} were judged; this is no measurement",
@@ -71,8 +69,8 @@ impl Trip<'_> {
             )
             .into());
         }
-        let readings: Vec<Reading> = told.iter().filter_map(|(reading, _, _)| reading.clone()).collect();
-        Spent::between(&readings, self.counted(), told.iter().map(|(_, infer, _)| *infer).sum())
+        let readings: Vec<Reading> = told.iter().filter_map(|(reading, _)| reading.clone()).collect();
+        Spent::between(&readings, self.counted())
     }
 
     fn counted(&self) -> f64 {
@@ -84,20 +82,17 @@ impl Trip<'_> {
 pub(crate) struct Spent {
     pub(crate) wall_ms: f64,
     pub(crate) cpu_ms: f64,
-    /// Of the stage `infer`, wall.
-    pub(crate) infer_ms: f64,
     pub(crate) threads_ms: BTreeMap<String, f64>,
 }
 
 impl Spent {
-    fn between(readings: &[Reading], frames: f64, infer: Duration) -> Outcome<Self> {
+    fn between(readings: &[Reading], frames: f64) -> Outcome<Self> {
         let [first, last] = readings else {
             return Err("the clip ended early; this is no measurement".into());
         };
         Ok(Self {
             wall_ms: (last.at - first.at).as_secs_f64() * 1e3 / frames,
             cpu_ms: last.cpu_ms_since(first) / frames,
-            infer_ms: infer.as_secs_f64() * 1e3 / frames,
             threads_ms: last
                 .threads_ms_since(first)
                 .into_iter()
