@@ -205,6 +205,11 @@ impl Supervisor {
             0 => {
                 Failure::new(DownCause::Stalled, "no picture came in time; is it triggered, lit, connected?")
             }
+            // A cable that is pulled cuts the picture it was sending in half.
+            1 => Failure::new(
+                DownCause::Stalled,
+                "no picture came in time, and the last one was damaged; is it connected?",
+            ),
             n => Failure::new(DownCause::Corrupt, format!("the last {n} pictures were all damaged")),
         }
     }
