@@ -41,7 +41,11 @@ main() {
         esac
     done
     missing=0
-    if $test; then packages+=("${test_packages[@]}"); fi
+    if $test; then
+        packages+=("${test_packages[@]}")
+        # Whoever has Node.js from elsewhere keeps it; Debian's would not install beside it.
+        if ! command -v npm >/dev/null; then packages+=(nodejs npm); fi
+    fi
     look_at_machine
     if ! $check; then trap clean_up EXIT; fi
     system_packages
@@ -54,6 +58,7 @@ main() {
         # MLServer 1.7 asks for Python before 3.13. It is pure Python, and runs on what is here.
         venv .plumb/mlserver-venv deploy/test-mlserver.txt "MLServer for the tests (92 MB)" --ignore-requires-python
     fi
+    if $test; then node_packages; fi
     if $check; then
         if ((missing)); then say "$missing missing; deploy/setup.sh${test_flag:-} brings what it can" && exit 1; fi
         say "all is there"
@@ -124,6 +129,22 @@ as_root() {
 }
 
 installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
+node_packages() {
+    local lock=deploy/test-node/package-lock.json
+    if cmp --silent $lock .plumb/node/package-lock.json && [[ -d .plumb/node/node_modules ]]; then return; fi
+    if $check; then lacks "Node.js packages of $lock in .plumb/node" && return; fi
+    say "installing the tests' Node.js packages into .plumb/node"
+    mkdir -p .plumb/node
+    cp deploy/test-node/package.json .plumb/node/
+    rm -rf .plumb/node/node_modules .plumb/node/package-lock.json
+    local log=.plumb/npm.log
+    # The lock file stays only where all the packages are there.
+    if ! (cp $lock .plumb/node/ && cd .plumb/node && npm ci --no-audit --no-fund --ignore-scripts) >$log 2>&1; then
+        rm -f .plumb/node/package-lock.json
+        show_and_fail $log "npm could not install them; check the network and npm's settings, then run this again"
+    fi
+}
 
 system_packages() {
     local absent=() package

@@ -1,7 +1,10 @@
 //! The ways to a PLC: one file each. A new one is its file, one arm in [`PlcConfig`], one example in
 //! `deploy/examples/plc`.
 
+pub(crate) mod cyclic;
 mod modbus_tcp;
+pub(crate) mod own_thread;
+pub(crate) mod stream;
 
 use crate::{LinkFaultKind, PlcError, Timing, port::Port};
 pub use modbus_tcp::{ModbusTcpConfig, Role};

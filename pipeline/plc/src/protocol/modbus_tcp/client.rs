@@ -3,143 +3,53 @@
 
 use super::ModbusTcpConfig;
 use crate::{
-    LinkFaultKind, Timing,
-    port::Port,
-    protocol::{Broken, Ended, Protocol, Session},
-    register_map::{FromPlc, HALF_WORDS, ToPlc, Words},
+    LinkFaultKind,
+    protocol::{
+        cyclic::{Fault, Wire},
+        stream::{self, connect_fault},
+    },
+    register_map::{HALF_WORDS, Words},
 };
-use std::{
-    io,
-    sync::Arc,
-    time::{Duration, Instant},
-};
-use tokio::{net::TcpStream, time::timeout};
+use std::io;
 use tokio_modbus::{
     ExceptionCode, Request, Response, Slave,
     client::{Client, Context, tcp},
 };
 
 /// The station as Modbus master.
-#[derive(Debug)]
 pub(super) struct ModbusTcpClient {
     config: ModbusTcpConfig,
+    plc: Option<Context>,
     /// Until the PLC says that it does not know FC23. Asked anew on each connection: PLCs get exchanged.
     one_transaction: bool,
 }
 
 impl ModbusTcpClient {
     pub(super) fn new(config: ModbusTcpConfig) -> Self {
-        Self { config, one_transaction: true }
+        Self { config, plc: None, one_transaction: true }
     }
 
-    async fn serve(&mut self, port: &Port) -> Ended {
-        let mut was_up = false;
-        match self.exchange_until_closed(port, &mut was_up).await {
-            Ok(()) => Ended::Closed,
-            Err((kind, what)) => Ended::Broken(Broken { kind, what, was_up }),
-        }
-    }
-
-    async fn exchange_until_closed(&mut self, port: &Port, was_up: &mut bool) -> Result<(), Fault> {
-        self.one_transaction = true;
-        let mut plc = self.connect().await?;
-        port.connected(&self.config.address);
-        loop {
-            let block = port.outgoing();
-            let asked_at = Instant::now();
-            self.write(&mut plc, port, &block, asked_at).await?;
-            *was_up = true;
-            if port.may_end() {
-                // The PLC should find nothing in the block that could be taken for an answer.
-                port.step(|shake, _| shake.abandon());
-                return self.write(&mut plc, port, &port.outgoing(), Instant::now()).await;
-            }
-            // What the PLC just said may want an answer in the block (TriggerAck, ResultsValid): that goes at once.
-            let next = port.outgoing();
-            if (ToPlc { heartbeat: block.heartbeat, ..next }) == block {
-                let rest = Duration::from_millis(self.config.cycle_ms).saturating_sub(asked_at.elapsed());
-                // Either the station has something new or the cycle is over: both mean "write".
-                let _ = timeout(rest, port.changed()).await;
-            }
-        }
-    }
-
-    async fn connect(&self) -> Result<Context, Fault> {
-        let address = &self.config.address;
-        let stream = match timeout(self.config.timeout(), TcpStream::connect(address)).await {
-            Ok(connected) => connected.map_err(|error| connect_fault(&error))?,
-            Err(_) => return Err(self.no_answer("did not take the connection")),
-        };
-        // An answer of 40 bytes must not wait for the acknowledgement of the one before.
-        stream.set_nodelay(true).map_err(|error| connect_fault(&error))?;
-        Ok(tcp::attach_slave(stream, Slave(self.config.unit)))
-    }
-
-    /// One exchange: the PLC has `block` when this returns `Ok`, and what it said has been heard.
-    async fn write(
-        &mut self,
-        plc: &mut Context,
-        port: &Port,
-        block: &ToPlc,
-        asked_at: Instant,
-    ) -> Result<(), Fault> {
-        let base = self.config.base;
-        let words = block.encode();
-        let said = if self.one_transaction {
-            let both = Request::ReadWriteMultipleRegisters(
-                base,
-                HALF_WORDS as u16,
-                base + HALF_WORDS as u16,
-                words.as_slice().into(),
-            );
-            match self.call(plc, both).await? {
-                Ok(response) => words_of(response)?,
-                Err(ExceptionCode::IllegalFunction) => {
-                    self.one_transaction = false;
-                    self.write_then_read(plc, &words).await?
-                }
-                Err(exception) => return Err(self.refused(exception)),
-            }
-        } else {
-            self.write_then_read(plc, &words).await?
-        };
-        port.round_trip(asked_at.elapsed(), block.status.results_valid);
-        port.delivered(block);
-        port.incoming(&FromPlc::decode(&said));
-        Ok(())
-    }
-
-    async fn write_then_read(&self, plc: &mut Context, words: &Words) -> Result<Words, Fault> {
+    async fn write_then_read(&mut self, words: &Words) -> Result<Words, Fault> {
         let base = self.config.base;
         let write = Request::WriteMultipleRegisters(base + HALF_WORDS as u16, words.as_slice().into());
-        self.call(plc, write).await?.map_err(|exception| self.refused(exception))?;
+        self.call(write).await?.map_err(|exception| self.refused(exception))?;
         let read = Request::ReadHoldingRegisters(base, HALF_WORDS as u16);
-        words_of(self.call(plc, read).await?.map_err(|exception| self.refused(exception))?)
+        words_of(self.call(read).await?.map_err(|exception| self.refused(exception))?)
     }
 
-    /// tokio-modbus waits for ever, so each request has its limit here. A connection that missed it is given up:
-    /// its answer might still come, and be taken for the next one's.
-    async fn call(
-        &self,
-        plc: &mut Context,
-        request: Request<'_>,
-    ) -> Result<Result<Response, ExceptionCode>, Fault> {
+    async fn call(&mut self, request: Request<'_>) -> Result<Result<Response, ExceptionCode>, Fault> {
+        let plc = self.plc.as_mut().expect("connected before anything is exchanged");
         // `call` and not the named methods: those assert the length of what the PLC sent.
-        match timeout(self.config.timeout(), plc.call(request)).await {
-            Ok(Ok(answered)) => Ok(answered),
-            Ok(Err(tokio_modbus::Error::Transport(error))) => Err(transport_fault(&error)),
-            Ok(Err(tokio_modbus::Error::Protocol(error))) => Err((
+        match plc.call(request).await {
+            Ok(answered) => Ok(answered),
+            Err(tokio_modbus::Error::Transport(error)) => Err(transport_fault(&error)),
+            Err(tokio_modbus::Error::Protocol(error)) => Err((
                 LinkFaultKind::WrongAnswer,
                 format!(
                     "sent what is not an answer to the question ({error}); check that it is a Modbus TCP device"
                 ),
             )),
-            Err(_) => Err(self.no_answer("did not answer")),
         }
-    }
-
-    fn no_answer(&self, did_not: &str) -> Fault {
-        (LinkFaultKind::Timeout, format!("{did_not} within {} ms", self.config.timeout_ms))
     }
 
     fn refused(&self, exception: ExceptionCode) -> Fault {
@@ -155,26 +65,30 @@ impl ModbusTcpClient {
     }
 }
 
-impl Protocol for ModbusTcpClient {
-    fn serve<'a>(&'a mut self, port: &'a Arc<Port>) -> Session<'a> {
-        Box::pin(self.serve(port))
+impl Wire for ModbusTcpClient {
+    async fn connect(&mut self) -> Result<(), Fault> {
+        self.one_transaction = true;
+        let stream = stream::connect(&self.config.address).await.map_err(|error| connect_fault(&error))?;
+        self.plc = Some(tcp::attach_slave(stream, Slave(self.config.unit)));
+        Ok(())
     }
 
-    fn timing(&self) -> Timing {
-        self.config.handshake
-    }
-
-    fn backoff(&self) -> (Duration, Duration) {
-        self.config.backoff()
-    }
-
-    fn peer(&self) -> String {
-        self.config.address.clone()
+    async fn exchange(&mut self, station: &Words) -> Result<Words, Fault> {
+        if !self.one_transaction {
+            return self.write_then_read(station).await;
+        }
+        let (base, half) = (self.config.base, HALF_WORDS as u16);
+        let both = Request::ReadWriteMultipleRegisters(base, half, base + half, station.as_slice().into());
+        match self.call(both).await? {
+            Ok(response) => words_of(response),
+            Err(ExceptionCode::IllegalFunction) => {
+                self.one_transaction = false;
+                self.write_then_read(station).await
+            }
+            Err(exception) => Err(self.refused(exception)),
+        }
     }
 }
-
-/// Kind, and what reads after the PLC's name.
-type Fault = (LinkFaultKind, String);
 
 fn words_of(response: Response) -> Result<Words, Fault> {
     let words = match response {
@@ -185,13 +99,6 @@ fn words_of(response: Response) -> Result<Words, Fault> {
         let what = format!("sent {} words, expected {HALF_WORDS}; check the PLC's firmware", words.len());
         (LinkFaultKind::WrongAnswer, what)
     })
-}
-
-fn connect_fault(error: &io::Error) -> Fault {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => (LinkFaultKind::Refused, "refused the connection".to_owned()),
-        _ => (LinkFaultKind::Unreachable, format!("cannot be reached ({error})")),
-    }
 }
 
 fn transport_fault(error: &io::Error) -> Fault {

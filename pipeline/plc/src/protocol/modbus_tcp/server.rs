@@ -101,7 +101,7 @@ impl ModbusTcpServer {
         loop {
             tick.tick().await;
             port.step(|shake, now| shake.tick(now));
-            if block.silent_for(self.config.timeout()) {
+            if block.silent_for(self.config.pace().timeout) {
                 let (address, ms) = (self.local_addr, self.config.timeout_ms);
                 let what = format!(
                     "the PLC has not polled {address} for {ms} ms; parts are answered as Missed until it is back"
@@ -125,7 +125,7 @@ impl Protocol for ModbusTcpServer {
     }
 
     fn backoff(&self) -> (Duration, Duration) {
-        self.config.backoff()
+        self.config.pace().backoff
     }
 
     fn peer(&self) -> String {
