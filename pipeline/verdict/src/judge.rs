@@ -137,6 +137,11 @@ impl Judge {
         self.rules.iter().map(|asked| &asked.rule)
     }
 
+    /// True if a rule believes one model only, so that it matters who found what.
+    pub fn asks_who(&self) -> bool {
+        self.rules().any(|rule| rule.as_rule().scope().model.is_some())
+    }
+
     /// Each class that a rule names, with the rule.
     pub fn classes_used(&self) -> impl Iterator<Item = (&RuleName, &ClassName)> {
         self.rules().flat_map(|rule| rule.classes().into_iter().map(|class| (rule.name(), class)))
