@@ -4,12 +4,14 @@ use serde_json::Value;
 use std::{collections::BTreeMap, process::Command};
 
 /// As in ARCHITECTURE.md; crates not named here may import nothing of ours.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("plumb-inspection", &[]),
     ("plumb-onnx", &[]),
     ("plumb-remote", &[]),
     ("plumb-quality", &[]),
     ("plumb-opcua", &["plumb-inspection"]),
+    ("plumb-report", &["plumb-quality"]),
+    ("plumb-study", &["plumb-quality", "plumb-report"]),
     ("plumb-camera", &["plumb-inspection"]),
     ("plumb-line", &["plumb-inspection"]),
     ("plumb-capture", &["plumb-inspection", "plumb-line"]),

@@ -1,0 +1,1 @@
+//! Numbers on paper: printable HTML pages with tables and plots, no script, no network.
