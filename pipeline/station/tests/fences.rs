@@ -25,7 +25,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
 
 /// Each C library has one fence, and each protocol's library one room. OpenCV has two: what looks at every part, and
 /// what looks at calibration targets.
-const FENCES: [(&str, &[&str]); 10] = [
+const FENCES: [(&str, &[&str]); 9] = [
     ("gstreamer", &["plumb-capture"]),
     ("opencv", &["plumb-camera", "plumb-preprocess"]),
     ("ort", &["plumb-inference"]),
@@ -34,7 +34,6 @@ const FENCES: [(&str, &[&str]); 10] = [
     ("ciplink", &["plumb-plc"]),
     ("rust7", &["plumb-plc"]),
     ("ads", &["plumb-plc"]),
-    ("tokio-mc", &["plumb-plc"]),
     ("async-opcua", &["plumb-opcua"]),
 ];
 
