@@ -12,8 +12,8 @@ mod foreign;
 
 use foreign::{Peer, python};
 use plumb_plc::{
-    AdsConfig, Answer, ModbusTcpConfig, PlcConfig, PlcEvent, PlcLink, Role, S7Config, SlmpConfig,
-    StationState, VerdictCode,
+    AdsConfig, Answer, LogixConfig, ModbusTcpConfig, PlcConfig, PlcEvent, PlcLink, Role, S7Config,
+    SlmpConfig, StationState, VerdictCode,
     simulator::{LineInputs, LineWiring, PlcProgramConfig, ScanOut, SimulatedPlc, SimulatedPlcConfig},
 };
 use std::{
@@ -38,13 +38,39 @@ impl LineWiring for NoBelt {
     fn outputs(&mut self, _now: Instant, _out: &ScanOut) {}
 }
 
-/// Somebody else's stacks: path, script, Python module, and how the station reaches it.
-const FOREIGN: [(&str, &str, &str, fn(String) -> PlcConfig); 3] = [
-    ("s7", "s7.py", "snap7", |at| PlcConfig::S7(S7Config::new(at, 100))),
-    ("ads", "ads.py", "pyads", |at| PlcConfig::Ads(AdsConfig::new(at, "127.0.0.1.1.1"))),
-    ("slmp", "slmp.py", "pymcprotocol", |at| {
-        PlcConfig::Slmp(SlmpConfig::new(at, "D0".parse().expect("a device")))
-    }),
+/// Somebody else's stack of a protocol.
+struct Foreign {
+    path: &'static str,
+    script: &'static str,
+    module: &'static str,
+    config: fn(String) -> PlcConfig,
+}
+
+const FOREIGN: [Foreign; 4] = [
+    Foreign {
+        path: "s7",
+        script: "s7.py",
+        module: "snap7",
+        config: |at| PlcConfig::S7(S7Config::new(at, 100)),
+    },
+    Foreign {
+        path: "ads",
+        script: "ads.py",
+        module: "pyads",
+        config: |at| PlcConfig::Ads(AdsConfig::new(at, "127.0.0.1.1.1")),
+    },
+    Foreign {
+        path: "slmp",
+        script: "slmp.py",
+        module: "pymcprotocol",
+        config: |at| PlcConfig::Slmp(SlmpConfig::new(at, "D0".parse().expect("a device"))),
+    },
+    Foreign {
+        path: "logix",
+        script: "logix.py",
+        module: "ethernetip",
+        config: |at| PlcConfig::Logix(LogixConfig::new(at)),
+    },
 ];
 
 fn main() {
@@ -58,7 +84,7 @@ fn main() {
         let config = ModbusTcpConfig { cycle_ms, ..ModbusTcpConfig::new(Role::Client, address) };
         print(path, run(PlcConfig::ModbusTcp(config)));
     }
-    for (path, script, module, config) in FOREIGN {
+    for Foreign { path, script, module, config } in FOREIGN {
         let Some(python) = python(module) else { continue };
         let peer = Peer::start(&python, script, &[]);
         print(path, run(config(peer.plc.server.to_string())));

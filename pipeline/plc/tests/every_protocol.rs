@@ -9,8 +9,8 @@ mod foreign;
 
 use foreign::{Peer, python};
 use plumb_plc::{
-    AdsConfig, Answer, LinkFaultKind, ModbusTcpConfig, PlcConfig, PlcEvent, PlcLink, Role, S7Config,
-    SlmpConfig, StationState, VerdictCode,
+    AdsConfig, Answer, EthernetIpConfig, LinkFaultKind, LogixConfig, ModbusTcpConfig, PlcConfig, PlcEvent,
+    PlcLink, Role, S7Config, SlmpConfig, StationState, VerdictCode,
     simulator::{
         Fault, GateDecision, GateReason, LineInputs, LineWiring, PlcProgramConfig, ScanOut, SimulatedPlc,
         SimulatedPlcConfig,
@@ -209,9 +209,12 @@ enum Wire {
     Modbus { station: Role, fc23: bool },
     /// Our PLC program on the memory of somebody else's CPU, behind a wire that can be broken.
     Foreign { script: &'static str, module: &'static str, config: fn(String) -> PlcConfig },
+    /// Our PLC program on the memory of somebody else's EtherNet/IP scanner, which owns the station as a module. Its
+    /// cyclic data are UDP, so no relay lies between.
+    Scanner,
 }
 
-const WIRES: [Wire; 7] = [
+const WIRES: [Wire; 9] = [
     Wire::Modbus { station: Role::Client, fc23: true },
     Wire::Modbus { station: Role::Client, fc23: false },
     Wire::Modbus { station: Role::Server, fc23: true },
@@ -219,6 +222,8 @@ const WIRES: [Wire; 7] = [
     Wire::Foreign { script: "s7.py", module: "snap7", config: s7 },
     Wire::Foreign { script: "ads.py", module: "pyads", config: ads },
     Wire::Foreign { script: "slmp.py", module: "pymcprotocol", config: slmp },
+    Wire::Foreign { script: "logix.py", module: "ethernetip", config: logix },
+    Wire::Scanner,
 ];
 
 /// The keys that every client has, quick enough for a test.
@@ -243,6 +248,10 @@ fn slmp(address: String) -> PlcConfig {
     PlcConfig::Slmp(quick!(SlmpConfig::new(address, "D0".parse().unwrap())))
 }
 
+fn logix(address: String) -> PlcConfig {
+    PlcConfig::Logix(quick!(LogixConfig::new(address)))
+}
+
 fn modbus(role: Role, address: String) -> PlcConfig {
     let mut config = quick!(ModbusTcpConfig::new(role, address));
     config.base = 100;
@@ -252,7 +261,12 @@ fn modbus(role: Role, address: String) -> PlcConfig {
 impl Wire {
     /// True if the PLC hosts the block and the station comes to it.
     fn station_is_client(self) -> bool {
-        !matches!(self, Self::Modbus { station: Role::Server, .. })
+        !matches!(self, Self::Modbus { station: Role::Server, .. } | Self::Scanner)
+    }
+
+    /// False for faults that a relay makes, where there is none.
+    fn can_have(self, fault: Fault) -> bool {
+        !matches!(self, Self::Scanner) || fault == Fault::Frozen
     }
 
     /// False, with a word about it, where somebody else's PLC is not installed.
@@ -260,6 +274,7 @@ impl Wire {
         match self {
             Self::Modbus { .. } => true,
             Self::Foreign { module, .. } => python(module).is_some(),
+            Self::Scanner => python("ethernetip").is_some(),
         }
     }
 }
@@ -301,6 +316,14 @@ impl Line {
                 let plc = SimulatedPlc::beside(started.plc, ms(2), program, belt.clone()).unwrap();
                 peer = Some(started);
                 (Station::start(config(plc.local_addr().unwrap().to_string())), plc)
+            }
+            Wire::Scanner => {
+                let station = Station::start(PlcConfig::EthernetIp(EthernetIpConfig::new("127.0.0.1:44818")));
+                let started =
+                    Peer::start(&python("ethernetip").unwrap(), "scanner.py", &["127.0.0.1", "44818"]);
+                let plc = SimulatedPlc::beside(started.plc, ms(2), program, belt.clone()).unwrap();
+                peer = Some(started);
+                (station, plc)
             }
         };
         Self { station, plc, belt, _peer: peer }
@@ -408,7 +431,7 @@ fn a_faulty_plc_gets_nothing_wrong_released_and_the_line_runs_on_when_it_is_mend
         Fault::WrongTable,
     ];
     on_every_wire(async |wire| {
-        for fault in faults {
+        for fault in faults.into_iter().filter(|fault| wire.can_have(*fault)) {
             let says = format!("{fault:?}");
             let mut line = Line::build(wire);
             line.ready().await;

@@ -8,8 +8,8 @@ mod foreign;
 use foreign::{Peer, python};
 use plumb_inspection::{PartId, RecipeNumber};
 use plumb_plc::{
-    AdsConfig, Answer, LinkFaultKind, PlcConfig, PlcEvent, PlcLink, S7Config, SlmpConfig, StationState,
-    VerdictCode,
+    AdsConfig, Answer, LinkFaultKind, LogixConfig, PlcConfig, PlcEvent, PlcLink, S7Config, SlmpConfig,
+    StationState, VerdictCode,
 };
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -99,6 +99,30 @@ async fn a_mitsubishi_plc() {
         (with("D95", 255), LinkFaultKind::Exception, "from D105 of network 0, station 255 (end code 4031)"),
         (with("W0", 255), LinkFaultKind::Exception, "check plc.device"),
         (with("D0", 7), LinkFaultKind::Exception, "(end code 4A01); check plc.network and plc.station"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_logix_controller() {
+    let Some(python) = python("ethernetip") else { return };
+    let peer = Peer::start(&python, "logix.py", &[]);
+    let address = peer.plc.server.to_string();
+    let with = |change: fn(&mut LogixConfig)| {
+        let mut config = LogixConfig { timeout_ms: 300, ..LogixConfig::new(&address) };
+        change(&mut config);
+        PlcConfig::Logix(config)
+    };
+    check(vec![
+        (
+            with(|c| c.to_plc = "Plumb_Nowhere".into()),
+            LinkFaultKind::Exception,
+            "refused tag \"Plumb_Nowhere\"",
+        ),
+        (with(|c| c.to_plc = "Plumb_Short".into()), LinkFaultKind::Exception, "it should be INT[10]"),
+        (with(|c| c.to_plc = "Plumb_Real".into()), LinkFaultKind::Exception, "refused tag \"Plumb_Real\""),
+        (with(|c| c.from_plc = "Plumb_Short".into()), LinkFaultKind::Exception, "it should be INT[10]"),
+        (with(|c| c.from_plc = "Plumb_Real".into()), LinkFaultKind::WrongAnswer, "that is not INT[10]"),
     ])
     .await;
 }

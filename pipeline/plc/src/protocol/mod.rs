@@ -3,6 +3,8 @@
 
 mod ads;
 pub(crate) mod cyclic;
+pub mod ethernet_ip;
+mod logix;
 mod modbus_tcp;
 pub(crate) mod own_thread;
 mod s7;
@@ -11,6 +13,8 @@ pub(crate) mod stream;
 
 use crate::{LinkFaultKind, PlcError, Timing, port::Port};
 pub use ads::AdsConfig;
+pub use ethernet_ip::EthernetIpConfig;
+pub use logix::LogixConfig;
 pub use modbus_tcp::{ModbusTcpConfig, Role};
 pub use s7::S7Config;
 use serde::{Deserialize, Serialize};
@@ -32,11 +36,15 @@ pub enum PlcConfig {
     Ads(AdsConfig),
     /// Mitsubishi SLMP (MC protocol, 3E): the station writes into the PLC's registers.
     Slmp(SlmpConfig),
+    /// EtherNet/IP adapter: the PLC owns the station as a module, with cyclic I/O.
+    EthernetIp(EthernetIpConfig),
+    /// Rockwell Logix: the station writes into two tags of the controller.
+    Logix(LogixConfig),
 }
 
 impl PlcConfig {
     /// Every kind, as the config spells it.
-    pub const KINDS: [&'static str; 5] = ["none", "modbus_tcp", "s7", "ads", "slmp"];
+    pub const KINDS: [&'static str; 7] = ["none", "modbus_tcp", "s7", "ads", "slmp", "ethernet_ip", "logix"];
 
     /// The spelling used in config and as a metric's label.
     pub fn kind(&self) -> &'static str {
@@ -46,6 +54,8 @@ impl PlcConfig {
             Self::S7(_) => "s7",
             Self::Ads(_) => "ads",
             Self::Slmp(_) => "slmp",
+            Self::EthernetIp(_) => "ethernet_ip",
+            Self::Logix(_) => "logix",
         }
     }
 
@@ -57,6 +67,8 @@ impl PlcConfig {
             Self::S7(config) => config.problems(),
             Self::Ads(config) => config.problems(),
             Self::Slmp(config) => config.problems(),
+            Self::EthernetIp(config) => config.problems(),
+            Self::Logix(config) => config.problems(),
         }
     }
 
@@ -68,6 +80,8 @@ impl PlcConfig {
             Self::S7(config) => Some(&config.address),
             Self::Ads(config) => Some(&config.address),
             Self::Slmp(config) => Some(&config.address),
+            Self::EthernetIp(config) => Some(&config.address),
+            Self::Logix(config) => Some(&config.address),
         }
     }
 
@@ -79,6 +93,8 @@ impl PlcConfig {
             Self::S7(config) => config.open().map(Some),
             Self::Ads(config) => config.open().map(Some),
             Self::Slmp(config) => config.open().map(Some),
+            Self::EthernetIp(config) => config.open().map(Some),
+            Self::Logix(config) => config.open().map(Some),
         }
     }
 }

@@ -63,6 +63,13 @@ impl Peer {
     }
 }
 
+impl Peer {
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 impl Drop for Peer {
     fn drop(&mut self) {
         let _ = self.child.kill(); // it may have ended by itself
