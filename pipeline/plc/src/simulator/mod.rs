@@ -2,11 +2,13 @@
 //! [`SimulatedPlc`] runs it behind a real Modbus TCP socket, as server or as client, and can be slow, deaf, rude,
 //! frozen or gone. The belt it stands at is somebody else's: see [`LineWiring`].
 
+mod line_stop;
 mod modbus_tcp;
 mod program;
 mod simulated_plc;
 mod tracking;
 
-pub use program::{LineInputs, LineStop, PlcProgram, PlcProgramConfig, ScanOut};
+pub use line_stop::{BehindTheGate, GateEyes, LineStop};
+pub use program::{LineInputs, PlcProgram, PlcProgramConfig, ScanOut};
 pub use simulated_plc::{Fault, LineWiring, SimulatedPlc, SimulatedPlcConfig};
 pub use tracking::{GateDecision, GateReason, Tally};
