@@ -4,10 +4,12 @@
 pub(crate) mod cyclic;
 mod modbus_tcp;
 pub(crate) mod own_thread;
+mod place;
 pub(crate) mod stream;
 
 use crate::{LinkFaultKind, PlcError, Timing, port::Port};
 pub use modbus_tcp::{ModbusTcpConfig, Role};
+pub use place::Place;
 use serde::{Deserialize, Serialize};
 use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
@@ -28,6 +30,22 @@ impl PlcConfig {
         match self {
             Self::None => "none",
             Self::ModbusTcp(_) => "modbus_tcp",
+        }
+    }
+
+    /// Every problem of its values, as sentences; none if they can be served.
+    pub fn problems(&self) -> Vec<String> {
+        match self {
+            Self::None => Vec::new(),
+            Self::ModbusTcp(config) => config.problems(),
+        }
+    }
+
+    /// Where its block lies, so that no two links share it.
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            Self::None => None,
+            Self::ModbusTcp(config) => Some(config.place()),
         }
     }
 

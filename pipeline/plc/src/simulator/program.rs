@@ -24,6 +24,8 @@ pub struct PlcProgramConfig {
     pub first_part: PartId,
     /// Asked for at the start.
     pub recipe: Option<RecipeNumber>,
+    /// The photo-eye triggers the camera by wire: parts are counted in words 2–5 and never announced by Trigger.
+    pub wired_camera: bool,
     /// Acknowledge each result, so that none is overwritten.
     pub buffer_results: bool,
     /// Station lost when its heartbeat stands still for this long.
@@ -47,6 +49,7 @@ impl PlcProgramConfig {
             announce_max: 16,
             first_part: PartId::FIRST,
             recipe: None,
+            wired_camera: false,
             buffer_results: true,
             station_lost: Duration::from_millis(300),
             trigger_ack: Duration::from_millis(250),
@@ -134,13 +137,22 @@ impl PlcProgram {
             config,
         };
         program.words.recipe = program.wanted.unwrap_or(RecipeNumber(0));
+        // Where the counter stands before the first part: the station then knows that one as one more.
+        program.words.part = program
+            .config
+            .wired_camera
+            .then(|| PartId::new(program.config.first_part.get().wrapping_sub(1)))
+            .flatten();
         program
     }
 
     /// One scan: inputs and words 10–19 in, words 0–9 and the gate out.
     pub fn scan(&mut self, now: Instant, inputs: &LineInputs, station: &Words) -> ScanOut {
         for &encoder in &inputs.photo_eye_edges {
-            self.tracking.edge(encoder);
+            let part = self.tracking.edge(encoder, self.config.wired_camera);
+            if self.config.wired_camera {
+                (self.words.part, self.words.encoder) = (Some(part), encoder);
+            }
         }
         let station = self.read_station(now, station);
         // TriggerAck and a very quick answer may come in one block: the part must be tracked before it is answered.
