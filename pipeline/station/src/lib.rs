@@ -1,6 +1,7 @@
 //! The station: config, wiring, threads, metrics, shutdown. The binary `plumb` is a door to [`cli::main`].
 
 pub mod background;
+pub mod budget;
 pub mod changeover;
 pub mod cli;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod lifecycle;
 pub mod loading;
 pub mod memory;
 pub mod metrics;
+pub mod mirrors;
 pub mod rejudge;
 pub mod replay;
 pub mod shadow;

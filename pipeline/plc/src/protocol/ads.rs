@@ -5,7 +5,7 @@
 //! DWORD laid over them. ADS has no authentication: keep it on the cell's own network, and give the station its route.
 
 use super::{
-    Protocol,
+    Place, Protocol,
     cyclic::{Cyclic, Fault, client_table, defaults},
     own_thread::{Blocking, OwnThread, blocking_ms},
     stream::{address_problem, connect_fault},
@@ -91,6 +91,11 @@ impl AdsConfig {
             );
         }
         problems
+    }
+
+    pub(super) fn places(&self) -> Vec<Place> {
+        let at = |name: &str| Place::whole(format!("ADS {} {}", self.address, name).to_lowercase());
+        vec![at(&self.from_plc), at(&self.to_plc)]
     }
 
     pub(super) fn open(&self) -> Result<Box<dyn Protocol>, PlcError> {

@@ -5,7 +5,7 @@
 //! block access" switched off; see `deploy/plc`. The protocol has no authentication: keep it on the cell's own network.
 
 use super::{
-    Protocol,
+    Place, Protocol,
     cyclic::{Cyclic, Fault, client_table, defaults},
     own_thread::{Blocking, OwnThread, blocking_ms},
     stream::{address_problem, connect_fault},
@@ -75,6 +75,12 @@ impl S7Config {
             problems.push(format!("plc start is {}; the 40 bytes must end by 8191", self.start));
         }
         problems
+    }
+
+    pub(super) fn place(&self) -> Place {
+        let (first, bytes) = (u32::from(self.start), 2 * u32::from(HALF_BYTES));
+        let device = format!("bytes of DB{} of S7 {}", self.db, self.address.to_lowercase());
+        Place { device, words: first..first + bytes }
     }
 
     pub(super) fn open(&self) -> Result<Box<dyn Protocol>, PlcError> {
