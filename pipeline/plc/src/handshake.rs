@@ -85,11 +85,19 @@ pub struct StationState {
     pub recipe_changing: bool,
     /// The recipe that judges now.
     pub recipe: RecipeNumber,
+    /// The line had better stop.
+    pub line_stop_request: bool,
 }
 
 impl Default for StationState {
     fn default() -> Self {
-        Self { online: false, fault: false, recipe_changing: false, recipe: RecipeNumber(0) }
+        Self {
+            online: false,
+            fault: false,
+            recipe_changing: false,
+            recipe: RecipeNumber(0),
+            line_stop_request: false,
+        }
     }
 }
 
@@ -133,6 +141,9 @@ pub struct Handshake {
     recipe_change: RecipeChange,
     clear_errors: bool,
     line_running: Option<bool>,
+    gate: GateStatus,
+    /// The PLC's part number as last read.
+    part_seen: Option<PartId>,
     exposing_since: Option<Instant>,
     exposure_complete: bool,
     open: VecDeque<Open>,
@@ -156,6 +167,8 @@ impl Handshake {
             recipe_change: RecipeChange::default(),
             clear_errors: false,
             line_running: None,
+            gate: GateStatus::default(),
+            part_seen: None,
             exposing_since: None,
             exposure_complete: false,
             open: VecDeque::new(),
@@ -185,6 +198,7 @@ impl Handshake {
                 missed_trigger: self.trigger.missed,
                 recipe_changing: self.recipe_changing(),
                 fault: self.state.fault,
+                line_stop_request: self.state.line_stop_request,
                 ..Status::default()
             },
             heartbeat: self.heartbeat,
@@ -235,6 +249,9 @@ impl Handshake {
         if self.line_running.replace(control.line_running) != Some(control.line_running) {
             self.events.push_back(PlcEvent::LineRunning(control.line_running));
         }
+        if std::mem::replace(&mut self.gate, said.gate) != said.gate {
+            self.events.push_back(PlcEvent::GateStatus(said.gate));
+        }
         if control.clear_errors && !self.clear_errors {
             self.trigger.missed = false;
             self.results.overrun = false;
@@ -246,8 +263,14 @@ impl Handshake {
         }
         self.results.read(now, control.buffer_results, control.results_ack);
         let can_take = heard && self.can_take_a_trigger();
+        let before = std::mem::replace(&mut self.part_seen, said.part);
         if let Some(edge) = self.trigger.read(now, said, can_take) {
             self.part_announced(now, edge, said.part, said.encoder);
+        } else if let (Some(after), Some(part)) = (before, said.part)
+            && after != part
+            && !control.trigger
+        {
+            self.events.push_back(PlcEvent::PartSeen { after, part, encoder: said.encoder });
         }
         self.limit_events();
     }
@@ -267,6 +290,8 @@ impl Handshake {
         self.recipe_change.disconnected();
         self.clear_errors = false;
         self.line_running = None;
+        self.gate = GateStatus::default();
+        self.part_seen = None;
         self.events.push_back(PlcEvent::LinkDown { kind, says });
         self.tick(now);
     }

@@ -84,7 +84,7 @@ impl LineWiring for Belt {
             photo_eye_edges.push(at);
             state.next_part_ms = Some(at + PITCH_MS);
         }
-        LineInputs { encoder, photo_eye_edges, line_running: true }
+        LineInputs { encoder, photo_eye_edges, line_running: true, ..LineInputs::default() }
     }
 
     fn outputs(&mut self, _now: Instant, out: &ScanOut) {

@@ -7,6 +7,7 @@ pub mod ethernet_ip;
 mod logix;
 mod modbus_tcp;
 pub(crate) mod own_thread;
+mod place;
 mod s7;
 mod slmp;
 pub(crate) mod stream;
@@ -16,6 +17,7 @@ pub use ads::AdsConfig;
 pub use ethernet_ip::EthernetIpConfig;
 pub use logix::LogixConfig;
 pub use modbus_tcp::{ModbusTcpConfig, Role};
+pub use place::Place;
 pub use s7::S7Config;
 use serde::{Deserialize, Serialize};
 pub use slmp::{Device, SlmpConfig};
@@ -82,6 +84,19 @@ impl PlcConfig {
             Self::Slmp(config) => Some(&config.address),
             Self::EthernetIp(config) => Some(&config.address),
             Self::Logix(config) => Some(&config.address),
+        }
+    }
+
+    /// Where its words lie, so that no two links share any.
+    pub fn places(&self) -> Vec<Place> {
+        match self {
+            Self::None => Vec::new(),
+            Self::ModbusTcp(config) => vec![config.place()],
+            Self::S7(config) => vec![config.place()],
+            Self::Ads(config) => config.places(),
+            Self::Slmp(config) => vec![config.place()],
+            Self::EthernetIp(config) => vec![config.place()],
+            Self::Logix(config) => config.places(),
         }
     }
 

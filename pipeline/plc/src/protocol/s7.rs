@@ -7,7 +7,7 @@
 mod telegram;
 
 use super::{
-    Protocol,
+    Place, Protocol,
     cyclic::{Cyclic, Fault, Wire, client_table, defaults},
     stream::address_problem,
 };
@@ -82,6 +82,12 @@ impl S7Config {
             problems.push(format!("plc start is {}; the 40 bytes must end by 65535", self.start));
         }
         problems
+    }
+
+    pub(super) fn place(&self) -> Place {
+        let (first, bytes) = (u32::from(self.start), 2 * u32::from(HALF_BYTES));
+        let device = format!("bytes of DB{} of S7 {}", self.db, self.address.to_lowercase());
+        Place { device, words: first..first + bytes }
     }
 
     pub(super) fn open(&self) -> Result<Box<dyn Protocol>, PlcError> {

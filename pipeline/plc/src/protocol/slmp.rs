@@ -7,7 +7,7 @@
 //! is the one mistake that must not be made. SLMP has no authentication: keep it on the cell's own network.
 
 use super::{
-    Protocol,
+    Place, Protocol,
     cyclic::{Cyclic, Fault, Wire, client_table, defaults},
     stream::{Conversation, address_problem},
 };
@@ -144,6 +144,16 @@ impl SlmpConfig {
         let mut problems = self.pace().problems();
         problems.extend(address_problem(&self.address, 5007));
         problems
+    }
+
+    pub(super) fn place(&self) -> Place {
+        let Self { network, station, device, .. } = self;
+        let device_of = format!(
+            "{:?} of SLMP {} network {network}, station {station}",
+            device.kind,
+            self.address.to_lowercase()
+        );
+        Place::block(device_of, device.number)
     }
 
     pub(super) fn open(&self) -> Result<Box<dyn Protocol>, PlcError> {

@@ -7,6 +7,7 @@ mod model;
 mod parts;
 mod replay;
 mod run;
+mod study;
 mod threshold;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -51,6 +52,9 @@ enum Command {
     /// Thresholds with a guarantee that can be signed.
     #[command(subcommand)]
     Threshold(threshold::Threshold),
+    /// Gauge studies: plan one, take it, put it on paper.
+    #[command(subcommand)]
+    Study(study::StudyCommand),
     /// Print completions for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -95,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Model(model) => model.run(),
         Command::Parts(parts) => parts.run(),
         Command::Threshold(threshold) => threshold.run(),
+        Command::Study(study) => study.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "plumb", &mut script);

@@ -197,8 +197,9 @@ pub(super) struct RecipeSection {
     pub name: RecipeName,
     /// By which the PLC asks for it; at least 1.
     pub number: RecipeNumber,
-    /// From trigger to answer, in ms.
-    pub deadline_ms: u64,
+    /// From trigger to answer, in ms. Follows from `[gate]` where it is not given.
+    #[serde(default)]
+    pub deadline_ms: Option<u64>,
 }
 
 /// `[[region]]` of a recipe: an area to look at.

@@ -3,6 +3,8 @@
 
 mod document;
 mod file;
+mod gate;
+mod line_side;
 mod plan;
 mod problem;
 mod recipe;
@@ -11,6 +13,8 @@ pub use file::{
     CameraSection, DeviceFailed, DeviceMissing, InferSection, Preload, RegionSection, StationSection,
     TriggerSection,
 };
+pub use gate::Gate;
+pub use line_side::{MIRRORS_MAX, MirrorSection, WhenDown};
 pub use plan::{CameraPlan, Plan, read};
 pub use problem::{Problem, Problems};
 pub use recipe::{ModelPlan, RecipeError, RecipePlan, RegionPlan, ShadowPlan, read_recipe};

@@ -3,6 +3,8 @@
 use super::{
     document::Document,
     file::{CameraSection, InferSection, StationSection, TriggerSection},
+    gate::Gate,
+    line_side::{LineSide, MirrorSection},
     problem::{Problem, Problems, suggest},
     recipe::{RecipePlan, RecipeReader, check_camera},
 };
@@ -28,8 +30,14 @@ pub struct Plan {
     pub cameras: Vec<CameraPlan>,
     /// What begins a part; its lead camera is one of `cameras`.
     pub trigger: TriggerSection,
-    /// How the PLC is reached.
+    /// How the gate's PLC is reached; its confirmation counts.
     pub plc: PlcConfig,
+    /// Links beside it, each with a name of its own.
+    pub mirrors: Vec<MirrorSection>,
+    /// Where the gate is, if it is known.
+    pub gate: Option<Gate>,
+    /// The PLC counts parts while a wire triggers the camera: how far a count and its picture may be apart.
+    pub pair_within: Option<Duration>,
     /// How records are kept.
     pub ledger: LedgerConfig,
     /// The built-in line, where a camera of kind `line` or `plumb demo` wants it.
@@ -89,7 +97,8 @@ struct Reader<'p> {
     problems: &'p mut Problems,
 }
 
-const SECTIONS: [&str; 8] = ["station", "camera", "trigger", "plc", "ledger", "line", "infer", "trend"];
+const SECTIONS: [&str; 11] =
+    ["station", "camera", "trigger", "plc", "mirror", "gate", "tracking", "ledger", "line", "infer", "trend"];
 
 impl Reader<'_> {
     fn station(mut self, file: &Path) -> Option<Plan> {
@@ -108,13 +117,8 @@ impl Reader<'_> {
             let route: Vec<&str> = ["ledger"].into_iter().chain(key.split('.')).collect();
             self.problems.push(document.problem(&route, format!("{key} {says}")));
         }
-        let plc = self.optional(&document, "plc").unwrap_or(PlcConfig::None);
-        if let PlcConfig::ModbusTcp(modbus) = &plc {
-            modbus
-                .problems()
-                .into_iter()
-                .for_each(|says| self.problems.push(document.problem(&["plc"], says)));
-        }
+        let LineSide { plc, mirrors, gate, pair_within } =
+            LineSide::read(&document, trigger.as_ref(), self.problems);
         let line: Option<LineConfig> = self.optional(&document, "line");
         for problem in line.iter().flat_map(LineConfig::problems) {
             self.problems.push(document.problem(&["line", problem.field], problem.to_string()));
@@ -124,7 +128,7 @@ impl Reader<'_> {
             self.check_trigger(&document, trigger, &cameras, &plc);
         }
         let recipes_folder = folder.join("recipes");
-        let recipes = RecipeReader::new(self.problems, &cameras).folder(&recipes_folder);
+        let recipes = RecipeReader::new(self.problems, &cameras, gate).folder(&recipes_folder);
         let mut station = station?;
         station.data = folder.join(&station.data);
         // Resolved here: a replay has a data folder of its own, but nobody wants to build engines for it anew.
@@ -143,6 +147,9 @@ impl Reader<'_> {
             cameras,
             trigger,
             plc,
+            mirrors,
+            gate,
+            pair_within,
             ledger,
             line,
             infer,
