@@ -42,7 +42,15 @@ fn spec() -> TensorSpec {
 
 fn lens() -> Lens {
     let distortion = [-0.248, 0.047, -0.001, 0.0002, -0.157];
-    Lens { size_px: [WIDTH, HEIGHT], fx: 1152.0, fy: 1148.0, cx: 675.0, cy: 366.0, distortion }
+    Lens {
+        size_px: [WIDTH, HEIGHT],
+        fx: 1152.0,
+        fy: 1148.0,
+        cx: 675.0,
+        cy: 366.0,
+        distortion,
+        rational: [0.0; 3],
+    }
 }
 
 fn flat() -> FlatField {

@@ -5,11 +5,13 @@ use crate::{
     edition::LoadedRecipe,
     hot_path::{Answered, Judged, Keeper},
 };
+use plumb_inspection::CameraId;
 use plumb_ledger::{
     Ledger, ModelRecord, PictureJob, PictureSender, PlcRecord, Record, RecordSender, RecordVerdict, Timings,
     ViewRecord, keep_picture,
 };
 use plumb_plc::PlcConfig;
+use sha2::{Digest as _, Sha256};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Hears every record, on the hot path.
@@ -37,7 +39,8 @@ impl Keeper for LedgerKeeper {
     fn keep(&mut self, answered: Answered) {
         let part = answered.judged.trigger.part;
         let has_plc = !matches!(self.plan.plc, PlcConfig::None);
-        let (record, frames) = record(&self.plan.station.name, answered, has_plc);
+        let (mut record, frames) = record(&self.plan.station.name, answered, has_plc);
+        tell_calibrations(&self.plan, &mut record);
         if let Some(tap) = &mut self.tap {
             tap(&record);
         }
@@ -89,6 +92,33 @@ fn record(station: &str, answered: Answered, has_plc: bool) -> (Record, Vec<plum
         frames.push(view.seen.frame);
     }
     (record, frames)
+}
+
+/// Which calibrations the part's lengths rest on, and which of them do not hold. Several are named by one digest, over a
+/// line `camera digest` each.
+fn tell_calibrations(plan: &Plan, record: &mut Record) {
+    let now = record.triggered_at;
+    let looked = |id: &CameraId| record.views.iter().any(|view| view.camera == *id);
+    let (mut digests, mut uncalibrated) = (Vec::new(), Vec::new());
+    for camera in plan.cameras.iter().filter(|camera| looked(&camera.id)) {
+        let Some(calibration) = &camera.calibration else { continue };
+        digests.push((&camera.id, &calibration.digest));
+        uncalibrated.extend(
+            calibration
+                .uncalibrated(now)
+                .map(|why| format!("camera \"{}\": its calibration {why}", camera.id)),
+        );
+    }
+    record.calibration_digest = match digests[..] {
+        [] => None,
+        [(_, digest)] => Some(digest.clone()),
+        _ => {
+            let mut hasher = Sha256::new();
+            digests.iter().for_each(|(id, digest)| hasher.update(format!("{id} {digest}\n")));
+            Some(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        }
+    };
+    record.uncalibrated = uncalibrated;
 }
 
 fn models_of(recipe: &LoadedRecipe) -> Vec<ModelRecord> {

@@ -1,15 +1,17 @@
-//! What the TOML says ([`document`], [`file`]) becomes values that cannot be wrong ([`plan`], [`recipe`]), or a list of every
+//! What the TOML says ([`document`], [`file`], [`calibration`]) becomes values that cannot be wrong ([`plan`], [`recipe`]), or a list of every
 //! [`problem`] with its place.
 
+mod calibration;
 mod document;
 mod file;
 mod plan;
 mod problem;
 mod recipe;
 
+pub use calibration::CalibrationPlan;
 pub use file::{
-    CameraSection, DeviceFailed, DeviceMissing, InferSection, Preload, RegionSection, StationSection,
-    TriggerSection,
+    CalibrationUnfit, CameraSection, DeviceFailed, DeviceMissing, InferSection, Preload, RegionSection,
+    StationSection, TriggerSection,
 };
 pub use plan::{CameraPlan, Plan, read};
 pub use problem::{Problem, Problems};
