@@ -5,7 +5,7 @@ use crate::{
     edition::LoadedRecipe,
     hot_path::{Answered, Judged, Keeper},
 };
-use plumb_inspection::CameraId;
+use plumb_inspection::Frame;
 use plumb_ledger::{
     Ledger, ModelRecord, PictureJob, PictureSender, PlcRecord, Record, RecordSender, RecordVerdict, Timings,
     ViewRecord, keep_picture,
@@ -40,7 +40,7 @@ impl Keeper for LedgerKeeper {
         let part = answered.judged.trigger.part;
         let has_plc = !matches!(self.plan.plc, PlcConfig::None);
         let (mut record, frames) = record(&self.plan.station.name, answered, has_plc);
-        tell_calibrations(&self.plan, &mut record);
+        tell_calibrations(&self.plan, &mut record, &frames);
         if let Some(tap) = &mut self.tap {
             tap(&record);
         }
@@ -73,7 +73,7 @@ impl Keeper for LedgerKeeper {
 }
 
 /// The part's record, and the frames it rests on.
-fn record(station: &str, answered: Answered, has_plc: bool) -> (Record, Vec<plumb_inspection::Frame>) {
+fn record(station: &str, answered: Answered, has_plc: bool) -> (Record, Vec<Frame>) {
     let Answered { judged, delivered, late } = answered;
     let Judged { trigger, recipe, verdict, reason_code, views, laps, decided_at, .. } = judged;
     let word = if late { RecordVerdict::Late } else { verdict.decision.into() };
@@ -96,16 +96,17 @@ fn record(station: &str, answered: Answered, has_plc: bool) -> (Record, Vec<plum
 
 /// Which calibrations the part's lengths rest on, and which of them do not hold. Several are named by one digest, over a
 /// line `camera digest` each.
-fn tell_calibrations(plan: &Plan, record: &mut Record) {
+fn tell_calibrations(plan: &Plan, record: &mut Record, frames: &[Frame]) {
     let now = record.triggered_at;
-    let looked = |id: &CameraId| record.views.iter().any(|view| view.camera == *id);
     let (mut digests, mut uncalibrated) = (Vec::new(), Vec::new());
-    for camera in plan.cameras.iter().filter(|camera| looked(&camera.id)) {
+    for camera in &plan.cameras {
         let Some(calibration) = &camera.calibration else { continue };
+        let Some(frame) = frames.iter().find(|frame| frame.camera == camera.id) else { continue };
+        let size_px = [frame.image.width(), frame.image.height()];
         digests.push((&camera.id, &calibration.digest));
         uncalibrated.extend(
             calibration
-                .uncalibrated(now)
+                .uncalibrated(now, size_px)
                 .map(|why| format!("camera \"{}\": its calibration {why}", camera.id)),
         );
     }

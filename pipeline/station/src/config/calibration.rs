@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 pub struct CalibrationPlan {
     /// Its file's digest.
     pub digest: String,
+    /// The size of the frames it is true of, in px.
+    pub size_px: [u32; 2],
     /// From when on it does not hold any more.
     pub expires_at: Option<Timestamp>,
     /// Why it did not hold when it was read, where the config says to go on all the same.
@@ -23,10 +25,12 @@ pub struct CalibrationPlan {
 }
 
 impl CalibrationPlan {
-    /// Why measurements at `now` do not count as calibrated; `None` if they do.
-    pub fn uncalibrated(&self, now: Timestamp) -> Option<String> {
+    /// Why measurements in a frame of `size_px` at `now` do not count as calibrated; `None` if they do.
+    pub fn uncalibrated(&self, now: Timestamp, size_px: [u32; 2]) -> Option<String> {
         let expired = || self.expires_at.filter(|at| *at <= now).map(|at| Unfit::Expired { at }.to_string());
-        self.unfit.clone().or_else(expired)
+        let of = self.size_px;
+        let size = || (size_px != of).then(|| Unfit::Size { of, here: size_px }.to_string());
+        self.unfit.clone().or_else(expired).or_else(size)
     }
 }
 
@@ -90,6 +94,7 @@ pub(super) fn read(
     }
     let plan = CalibrationPlan {
         digest: calibration.digest.clone(),
+        size_px: calibration.camera.size_px,
         expires_at: calibration.expires_at,
         unfit: says,
     };
@@ -126,13 +131,19 @@ mod tests {
         let at = |time: &str| time.parse::<Timestamp>().expect("a time");
         let plan = CalibrationPlan {
             digest: "d".to_owned(),
+            size_px: [640, 480],
             expires_at: Some(at("2027-01-01T00:00:00Z")),
             unfit: None,
         };
-        assert_eq!(plan.uncalibrated(at("2026-12-31T23:59:59Z")), None);
-        let says = plan.uncalibrated(at("2027-01-01T00:00:00Z")).expect("its time is over");
+        assert_eq!(plan.uncalibrated(at("2026-12-31T23:59:59Z"), [640, 480]), None);
+        let says = plan.uncalibrated(at("2027-01-01T00:00:00Z"), [640, 480]).expect("its time is over");
         assert!(says.starts_with("expired at 2027-01-01"), "{says}");
+        let other = plan.uncalibrated(at("2026-12-31T23:59:59Z"), [320, 240]).expect("another size");
+        assert!(other.contains("made at 640x480 px, the camera gives 320x240"), "{other}");
         let marked = CalibrationPlan { unfit: Some("is of camera A".to_owned()), ..plan };
-        assert_eq!(marked.uncalibrated(at("2026-01-01T00:00:00Z")).as_deref(), Some("is of camera A"));
+        assert_eq!(
+            marked.uncalibrated(at("2026-01-01T00:00:00Z"), [640, 480]).as_deref(),
+            Some("is of camera A")
+        );
     }
 }
