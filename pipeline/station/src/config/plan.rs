@@ -1,6 +1,7 @@
 //! Everything the config says, read, checked against each other and resolved. Past a [`Plan`] nothing validates again.
 
 use super::{
+    calibration::{self, CalibrationPlan},
     document::Document,
     file::{CameraSection, InferSection, StationSection, TriggerSection},
     gate::Gate,
@@ -75,6 +76,8 @@ pub struct CameraPlan {
     pub optics: Optics,
     /// Scale of the part's plane.
     pub mm_per_px: Option<MmPerPx>,
+    /// The calibration that `optics` and `mm_per_px` come from, where one was given.
+    pub calibration: Option<CalibrationPlan>,
     /// How long a triggered frame may take.
     pub frame_wait: Duration,
 }
@@ -185,16 +188,21 @@ impl Reader<'_> {
                 );
                 self.problems.push(problem.hint("add a [line] section"));
             }
+            let calibrated = calibration::read(document, &index, &section, folder, self.problems);
+            let flat_field = section.flat_field.as_ref().map(|file| folder.join(file));
+            let flat_field = flat_field.or(calibrated.flat_field);
+            let lens = section.lens.as_ref().and_then(|file| self.lens(&folder.join(file)));
             let optics = Optics {
-                lens: section.lens.as_ref().and_then(|file| self.lens(&folder.join(file))),
-                flat_field: section.flat_field.as_ref().and_then(|file| self.flat_field(&folder.join(file))),
+                lens: lens.or(calibrated.lens),
+                flat_field: flat_field.and_then(|file| self.flat_field(&file)),
             };
             cameras.push(CameraPlan {
                 id: section.id,
                 source: section.source.relative_to(folder),
                 watch: section.watch,
                 optics,
-                mm_per_px: section.mm_per_px,
+                mm_per_px: section.mm_per_px.or(calibrated.mm_per_px),
+                calibration: calibrated.plan,
                 frame_wait: Duration::from_millis(section.frame_wait_ms),
             });
         }
