@@ -71,19 +71,29 @@ struct Seat {
     waiting: VecDeque<Waiting>,
     /// Triggers sent to a camera that exposes on our word.
     fired: u64,
-    /// The last frame's own id and how many triggers had been sent when it came.
+    /// The last frame's own id and the trigger it belongs to: the next has the next of both.
     last: Option<(u64, u64)>,
+    /// Without a last frame: the next one belongs to the trigger after this.
+    owes_after: u64,
+    /// Stale frames in a row.
+    stale: u32,
     /// Size and format of the last frame that went on its way.
     shape: Option<(u32, u32, PixelFormat)>,
 }
 
 /// A part that waits for this camera's frame.
 struct Waiting {
+    /// Which trigger it is, for a camera that exposes on them; counted from 1.
+    trigger: u64,
     part: PartId,
     edition: Edition,
     since: Instant,
     deadline: Instant,
 }
+
+/// So many stale frames in a row, more than can be on their way at once, are a camera that has left out a trigger: its
+/// frames are not late but would each be given to the part after their own.
+const STALE_MAX: u32 = 32;
 
 impl Seat {
     fn exposes_on_trigger(&self) -> bool {
@@ -97,13 +107,29 @@ impl Seat {
         self.waiting.drain(..late).map(|waiting| waiting.part).collect()
     }
 
-    /// True if this frame belongs to an earlier trigger than the one that is waiting: its id lags behind the number
-    /// of triggers sent. Without ids only time can tell.
+    /// True if this frame belongs to an earlier trigger than the one that is waiting: frames and triggers are counted
+    /// alike from one that is known, however late each comes. Without ids only time can tell.
     fn is_stale(&mut self, frame: &Frame) -> bool {
-        let Some(id) = frame.camera_frame_id else { return false };
-        let stale = self.last.is_some_and(|(last, fired_then)| id < last + (self.fired - fired_then));
-        self.last = Some((id, self.fired));
-        stale && self.exposes_on_trigger()
+        let (Some(id), true) = (frame.camera_frame_id, self.exposes_on_trigger()) else { return false };
+        let trigger = match self.last {
+            Some((last, trigger)) => trigger.saturating_add(id.saturating_sub(last)),
+            None => self.owes_after + 1,
+        };
+        self.last = Some((id, trigger));
+        if self.waiting.front().is_some_and(|waiting| waiting.trigger == trigger) {
+            self.stale = 0;
+            return false;
+        }
+        self.stale += 1;
+        if self.stale >= STALE_MAX || trigger > self.fired {
+            self.count_anew();
+        }
+        true
+    }
+
+    /// What the camera owes is not known any more; it is taken to owe nothing.
+    fn count_anew(&mut self) {
+        (self.last, self.owes_after, self.stale) = (None, self.fired, 0);
     }
 }
 
@@ -131,6 +157,8 @@ impl Desk {
             waiting: VecDeque::new(),
             fired: 0,
             last: None,
+            owes_after: 0,
+            stale: 0,
             shape: None,
         };
         let cameras = places.into_iter().map(|(id, place)| (id, seat(place))).collect();
@@ -161,7 +189,7 @@ impl Desk {
                 self.health.camera(camera, None);
                 self.seat(camera, |seat| {
                     seat.up = true;
-                    seat.last = None;
+                    seat.count_anew();
                 });
             }
             CameraEvent::Down { why, says, retry_in } => {
@@ -246,6 +274,7 @@ impl Desk {
         };
         if let Err(error) = device.trigger() {
             tracing::warn!(%camera, %error, "Camera could not be triggered.");
+            self.seat(camera, Seat::count_anew);
             self.lose_all_waiting(camera, Cause::CameraDown);
         }
     }
@@ -337,7 +366,7 @@ impl Desk {
         if recipe.is_withheld() {
             self.lost(part, None, Cause::NotReleased);
         }
-        let waiting = || Waiting { part, edition, since: at.mono, deadline };
+        let waiting = || Waiting { trigger: 0, part, edition, since: at.mono, deadline };
         for camera in recipe.cameras.iter().filter(|id| seen.as_ref().is_none_or(|(lead, _)| lead != id)) {
             self.queue(camera, waiting());
         }
@@ -357,11 +386,12 @@ impl Desk {
         let refused = match inside.cameras.get_mut(camera) {
             Some(seat) if seat.up && seat.exposes_on_trigger() => {
                 seat.fired += 1;
-                seat.waiting.push_back(waiting);
+                seat.waiting.push_back(Waiting { trigger: seat.fired, ..waiting });
                 // 8 is the depth of the thread `trigger`'s inbox; it is full only if a camera's control channel hangs.
                 let sent = fire.is_some_and(|fire| fire.try_send(camera.clone()).is_ok());
                 (!sent).then(|| {
                     seat.waiting.pop_back();
+                    seat.fired -= 1;
                     Cause::Overrun
                 })
             }
