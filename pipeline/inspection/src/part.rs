@@ -116,11 +116,13 @@ pub enum Cause {
     Device = 111,
     /// The inference server did not answer in time, or not at all.
     Remote = 112,
+    /// The rules could not come to a verdict: they panicked.
+    Verdict = 114,
 }
 
 impl Cause {
     /// Every cause, for metrics and the PLC map.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Deadline,
         Self::Overrun,
         Self::FrameLost,
@@ -134,6 +136,7 @@ impl Cause {
         Self::DuplicateId,
         Self::Device,
         Self::Remote,
+        Self::Verdict,
     ];
 
     /// Word 15 of the register block.
@@ -157,6 +160,7 @@ impl Cause {
             Self::DuplicateId => "duplicate_id",
             Self::Device => "device",
             Self::Remote => "remote",
+            Self::Verdict => "verdict",
         }
     }
 }
@@ -177,6 +181,7 @@ impl fmt::Display for Cause {
             Self::DuplicateId => "its part id was given twice",
             Self::Device => "the device that runs its model failed",
             Self::Remote => "the inference server did not answer",
+            Self::Verdict => "its rules could not be applied",
         })
     }
 }

@@ -57,6 +57,7 @@ struct Facts {
     stand_ins: Vec<String>,
     models: BTreeMap<(ModelId, usize), String>,
     trend: Option<String>,
+    silent: Vec<&'static str>,
 }
 
 /// The state, and every sentence that explains it.
@@ -137,6 +138,11 @@ impl Health {
         }
     }
 
+    /// The stages that show no life; none while all is well.
+    pub fn silent(&self, stages: Vec<&'static str>) {
+        self.facts().silent = stages;
+    }
+
     /// The last answers are as they should be (`None`), or the line had better stop, and why.
     ///
     /// The station judges as well as ever, so this explains the state without changing it.
@@ -151,6 +157,9 @@ impl Health {
         reasons.extend(facts.awaited.iter().map(|id| format!("camera {id} has not given a picture yet")));
         reasons.extend(facts.cameras.values().flatten().cloned());
         reasons.extend(facts.plc.iter().chain(&facts.ledger).cloned());
+        reasons.extend(facts.silent.iter().map(|stage| {
+            format!("stage {stage} has shown no life for a second; if it stays so, restart the station")
+        }));
         reasons.extend(facts.models.values().chain(&facts.stand_ins).cloned());
         let state = if facts.stopping {
             State::Stopped

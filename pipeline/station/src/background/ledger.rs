@@ -65,7 +65,7 @@ impl Keeper for LedgerKeeper {
     }
 
     fn is_alive(&self) -> bool {
-        !self.ledger.stats().failing
+        self.ledger.stats().lives()
     }
 }
 

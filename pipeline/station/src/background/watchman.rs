@@ -1,7 +1,12 @@
 //! Goes round once a second: what the disk, the ledger and the queues have to say goes to metrics and health.
 
 use crate::{
-    changeover::Changeover, config::Plan, edition::Editions, hot_path::Desk, metrics::Metrics, state::Health,
+    changeover::Changeover,
+    config::Plan,
+    edition::Editions,
+    hot_path::{Desk, Pulse},
+    metrics::{Metrics, STAGES},
+    state::Health,
 };
 use plumb_ledger::{Ledger, LedgerStats};
 use std::{sync::Arc, time::Duration};
@@ -23,6 +28,8 @@ pub struct Watchman {
     pub editions: Arc<Editions>,
     /// For other recipes.
     pub changeover: Changeover,
+    /// Says which threads live.
+    pub pulse: Arc<Pulse>,
 }
 
 impl Watchman {
@@ -42,6 +49,19 @@ impl Watchman {
         let stats = self.ledger.stats();
         self.metrics.queue("ledger", stats.queue_depth as usize);
         self.metrics.store_write_errors(stats.write_errors + stats.pictures_failed);
+        self.metrics.records_lost(stats.refused + stats.lost);
+        let mut silent = Vec::new();
+        for stage in STAGES {
+            let lives = match stage {
+                "ledger" => stats.lives(),
+                _ => self.pulse.is_alive(stage),
+            };
+            self.metrics.stage_is(stage, lives);
+            if !lives && stage != "ledger" {
+                silent.push(stage);
+            }
+        }
+        self.health.silent(silent);
         for (camera, depth) in self.desk.queues() {
             self.metrics.queue(&format!("preprocess-{camera}"), depth);
         }
@@ -57,6 +77,12 @@ impl Watchman {
 }
 
 fn ledger_trouble(stats: &LedgerStats) -> Option<String> {
+    if stats.is_hung() {
+        return Some(format!(
+            "the ledger has shown no life for {} s; does the disk hang?",
+            stats.silent_ms / 1000
+        ));
+    }
     if stats.failing {
         return Some("the ledger cannot write; is the disk full?".to_owned());
     }

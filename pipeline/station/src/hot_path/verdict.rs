@@ -7,6 +7,7 @@ use super::{Answered, AwaitingWire, Desk, Examined, Pulse, Told, View};
 use crate::{
     changeover::{Changeover, Granted},
     config::Plan,
+    ear::Ear,
     edition::{Editions, LoadedRecipe},
     metrics::Metrics,
     shadow::ShadowDoor,
@@ -16,6 +17,7 @@ use plumb_inspection::{CameraId, Cause, Lap, Laps, RecipeNumber, Trigger, Trigge
 use plumb_plc::{Answer, PlcEvent, PlcLink, StationState, VerdictCode};
 use plumb_verdict::{Closed, Decision, Event, OpenParts, Trend, Verdict, measure};
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -88,6 +90,8 @@ pub struct VerdictWires {
     pub health: Arc<Health>,
     /// Says whether the models' threads live.
     pub pulse: Arc<Pulse>,
+    /// Hears a part be judged, and its answer handed over.
+    pub ear: Ear,
 }
 
 impl VerdictStage {
@@ -105,6 +109,7 @@ impl VerdictStage {
         mut examined: mpsc::Receiver<Trip<Examined>>,
         mut plc: mpsc::Receiver<PlcEvent>,
     ) {
+        let heart = self.wires.pulse.listen("verdict");
         let mut tick = time::interval(TICK);
         tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         let (mut beginning, mut seeing, mut hearing) = (true, true, true);
@@ -132,9 +137,13 @@ impl VerdictStage {
                     None => hearing = false,
                 },
                 () = until_deadline => self.on(Event::Tick),
-                _ = tick.tick() => self.look_after_itself(),
+                _ = tick.tick() => {
+                    heart.beat();
+                    self.look_after_itself();
+                }
             }
         }
+        heart.leave();
         self.on(Event::CloseAll(Cause::Shutdown));
         let _ = time::timeout(Duration::from_millis(500), async {
             while !self.awaiting.is_empty() {
@@ -180,32 +189,33 @@ impl VerdictStage {
         let recipe =
             self.wires.editions.get(edition).expect("an edition with an open part stays in the book");
         recipe.judged();
-        let judge = &recipe.plan.judge;
-        let (verdict, reason_code) = match missed {
-            Some(cause) => (Verdict::missed(cause), cause.code()),
-            None => {
-                for (camera, view) in &mut views {
-                    let scale = self
-                        .wires
-                        .plan
-                        .cameras
-                        .iter()
-                        .find(|plan| plan.id == *camera)
-                        .and_then(|plan| plan.mm_per_px);
-                    measure(&mut view.seen.findings, scale);
-                }
-                let looked_at: Vec<_> =
-                    views.iter().map(|(camera, view)| (camera.clone(), &view.seen.findings)).collect();
-                let verdict = judge.judge(&looked_at);
-                let code = verdict.reasons.first().map_or(0, |reason| judge.reason_code(reason));
-                (verdict, code)
-            }
+        let missed_for = |cause: Cause| (Verdict::missed(cause), cause.code());
+        let weighed = || {
+            self.wires.ear.hears("verdict");
+            missed.map_or_else(|| self.weigh(&recipe, &mut views), missed_for)
         };
+        // A rule that panics costs the part its verdict, not the line its station.
+        let weighed = catch_unwind(AssertUnwindSafe(weighed));
+        let (verdict, reason_code) = weighed.unwrap_or_else(|_| missed_for(Cause::Verdict));
         let mut laps = views.iter().fold(Laps::default(), |laps, (_, view)| laps.slower(&view.laps));
         let before: Duration = Lap::ALL.iter().filter_map(|lap| laps.get(*lap)).sum();
         let total = now.saturating_duration_since(trigger.at.mono);
         laps.add(Lap::Verdict, total.saturating_sub(before));
         Judged { trigger, recipe, deadline, verdict, reason_code, late, views, laps, decided_at: now }
+    }
+
+    /// What the rules say, and word 15 of the register block.
+    fn weigh(&self, recipe: &LoadedRecipe, views: &mut [(CameraId, View)]) -> (Verdict, u16) {
+        for (camera, view) in &mut *views {
+            let plan = self.wires.plan.cameras.iter().find(|plan| plan.id == *camera);
+            measure(&mut view.seen.findings, plan.and_then(|plan| plan.mm_per_px));
+        }
+        let looked_at: Vec<_> =
+            views.iter().map(|(camera, view)| (camera.clone(), &view.seen.findings)).collect();
+        let judge = &recipe.plan.judge;
+        let verdict = judge.judge(&looked_at);
+        let code = verdict.reasons.first().map_or(0, |reason| judge.reason_code(reason));
+        (verdict, code)
     }
 
     fn answer(&mut self, now: Instant, judged: Judged) {
@@ -250,6 +260,7 @@ impl VerdictStage {
             recipe: edition.plan.number,
             deadline: judged.deadline,
         };
+        self.wires.ear.hears("plc");
         let sent = self.link.as_ref().map(|link| link.answer(answer));
         self.wires.shadow.pass(&judged);
         match sent {
@@ -393,19 +404,25 @@ impl VerdictStage {
             self.keep(answered);
         }
         if self.ticks.is_multiple_of(BEAT_EVERY) {
-            let infer = self.wires.pulse.is_alive();
+            let [preprocess, infer] = ["preprocess", "infer"].map(|stage| self.wires.pulse.is_alive(stage));
             let ledger = self.wires.keeper.is_alive();
-            for (heart, alive) in
-                [("infer", infer), ("ledger", ledger), ("verdict", true), ("plc", self.link.is_some())]
-            {
+            let link = self.link.as_ref().is_some_and(|link| !link.has_ended());
+            let alive = [("preprocess", preprocess), ("infer", infer), ("ledger", ledger)];
+            for (heart, alive) in alive.into_iter().chain([("verdict", true), ("plc", link)]) {
                 if alive {
                     self.wires.metrics.beat(heart);
                 }
+            }
+            if self.link.as_ref().is_some_and(PlcLink::has_ended) {
+                let says = "the PLC link has ended by a panic; restart the station";
+                self.wires.health.fault(says);
+                self.plc_is(Some(says.to_owned()));
             }
             let condition = self.wires.health.condition();
             self.wires.metrics.set_state(condition.state);
             self.tell_state(self.wires.changeover.plc_waits());
             if let Some(link) = &self.link
+                && preprocess
                 && infer
                 && ledger
             {
