@@ -118,11 +118,13 @@ pub enum Cause {
     Remote = 112,
     /// Parts and pictures no longer belong together; everything is rejected until the count begins anew.
     LostSync = 113,
+    /// The rules could not come to a verdict: they panicked.
+    Verdict = 114,
 }
 
 impl Cause {
     /// Every cause, for metrics and the PLC map.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Deadline,
         Self::Overrun,
         Self::FrameLost,
@@ -137,6 +139,7 @@ impl Cause {
         Self::Device,
         Self::Remote,
         Self::LostSync,
+        Self::Verdict,
     ];
 
     /// Word 15 of the register block.
@@ -161,6 +164,7 @@ impl Cause {
             Self::Device => "device",
             Self::Remote => "remote",
             Self::LostSync => "lost_sync",
+            Self::Verdict => "verdict",
         }
     }
 }
@@ -182,6 +186,7 @@ impl fmt::Display for Cause {
             Self::Device => "the device that runs its model failed",
             Self::Remote => "the inference server did not answer",
             Self::LostSync => "parts and pictures are out of step",
+            Self::Verdict => "its rules could not be applied",
         })
     }
 }

@@ -60,6 +60,7 @@ struct Facts {
     out_of_step: Option<String>,
     budget: Option<String>,
     line_stop: Vec<String>,
+    silent: Vec<&'static str>,
 }
 
 /// The state, and every sentence that explains it.
@@ -159,6 +160,11 @@ impl Health {
         self.facts().budget = says;
     }
 
+    /// The stages that show no life; none while all is well.
+    pub fn silent(&self, stages: Vec<&'static str>) {
+        self.facts().silent = stages;
+    }
+
     /// Why the line had better stop; empty while nothing speaks for it.
     ///
     /// The station judges as well as ever, so this explains the state without changing it.
@@ -184,6 +190,9 @@ impl Health {
         reasons.extend(facts.cameras.values().flatten().cloned());
         reasons.extend(facts.plc.iter().chain(&facts.ledger).cloned());
         reasons.extend(facts.out_of_step.iter().chain(&facts.budget).chain(facts.mirrors.values()).cloned());
+        reasons.extend(facts.silent.iter().map(|stage| {
+            format!("stage {stage} has shown no life for a second; if it stays so, restart the station")
+        }));
         reasons.extend(facts.models.values().chain(&facts.stand_ins).cloned());
         let state = if facts.stopping {
             State::Stopped

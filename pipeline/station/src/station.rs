@@ -11,6 +11,7 @@ use crate::{
     crew::Crew,
     cutters::Cutters,
     devices::{Devices, Mender, Wires},
+    ear::Ear,
     edition::{Editions, LoadedRecipe},
     hot_path::{self, Desk, Examined, Lead, Place, Pulse, Told, VerdictStage, VerdictWires},
     lifecycle::Lifecycle,
@@ -22,7 +23,7 @@ use crate::{
     threads,
 };
 use crossbeam_channel::bounded;
-use plumb_capture::{Camera, LineCamera, SourceConfig, trigger::PhotoEye};
+use plumb_capture::{Camera, CameraEvent, LineCamera, SourceConfig, trigger::PhotoEye};
 use plumb_inference::Runtime;
 use plumb_inspection::{CameraId, Frame, PartId, TriggerSource, Trip};
 use plumb_ledger::{Ledger, ModelError};
@@ -69,6 +70,8 @@ pub struct Wiring {
     pub tap: Option<Tap>,
     /// A replay: no HTTP, and no pictures kept of pictures.
     pub replay: bool,
+    /// Hears every stage take up its work.
+    pub ear: Ear,
 }
 
 /// A running station.
@@ -95,7 +98,7 @@ impl Station {
     /// # Errors
     /// What could not be started, in a sentence. Cameras and PLCs that are merely absent are no error: they are sought.
     pub fn start(plan: Plan, wiring: Wiring) -> Result<Self, StartError> {
-        let Wiring { line, tap, replay } = wiring;
+        let Wiring { line, tap, replay, ear } = wiring;
         let plan = Arc::new(plan);
         for budget in budget::known(&plan) {
             affordable(&budget)?;
@@ -114,8 +117,7 @@ impl Station {
         health.stands_in(first.degraded());
         health.warm();
 
-        let ledger =
-            Arc::new(Ledger::open(&plan.station.data, plan.ledger.clone()).map_err(StartError::device)?);
+        let ledger = Arc::new(open_ledger(&plan, ear.clone())?);
         let lifecycle = Lifecycle::new(ledger.models(), plan.infer.require_approval);
         ask_leave(&lifecycle, &loaded, &first, &health)?;
         let (begun_in, begun_out) = mpsc::channel::<Told>(hot_path::BEGUN);
@@ -168,6 +170,7 @@ impl Station {
             metrics: metrics.clone(),
             health: health.clone(),
             pulse: pulse.clone(),
+            ear: ear.clone(),
         };
         let inboxes = HotInboxes { begun: begun_out, examined: examined_out, plc: (plc_in, plc_out) };
         stages.push(start_hot(wires, inboxes)?);
@@ -175,13 +178,14 @@ impl Station {
             infer: plan.infer.clone(),
             examined: examined_in,
             desk: desk.clone(),
-            pulse,
+            pulse: pulse.clone(),
             health: health.clone(),
             mender,
+            ear: ear.clone(),
         });
         let mut cutters = Cutters::default();
         for (camera, inbox) in frames_out {
-            let thread = cutters.start(camera, inbox, desk.clone(), metrics.clone());
+            let thread = cutters.start(camera, inbox, desk.clone(), &pulse, ear.clone());
             stages.push(thread.map_err(StartError::device)?);
         }
         let (crew_editions, crew_desk, crew_metrics) = (editions.clone(), desk.clone(), metrics.clone());
@@ -203,7 +207,7 @@ impl Station {
         stages.push(threads::spawn("trigger".to_owned(), fire).map_err(StartError::device)?);
 
         for camera in &plan.cameras {
-            let running = start_camera(camera, &plan.trigger, &desk, &health, line.clone())?;
+            let running = start_camera(camera, &plan.trigger, &desk, &health, (line.clone(), ear.clone()))?;
             desk.adopt(&camera.id, running);
         }
         let watchman = Watchman {
@@ -215,6 +219,7 @@ impl Station {
             editions: editions.clone(),
             changeover: changeover.clone(),
             stopwatch,
+            pulse,
         };
         let background = Background::start(watchman, !replay).map_err(StartError::device)?;
         let address = background.address;
@@ -367,6 +372,11 @@ fn ask_leave(
     Ok(())
 }
 
+fn open_ledger(plan: &Plan, ear: Ear) -> Result<Ledger, StartError> {
+    let commits = Box::new(move || ear.hears("ledger"));
+    Ledger::open_heard(&plan.station.data, plan.ledger.clone(), commits).map_err(StartError::device)
+}
+
 /// What the verdict stage takes in.
 struct HotInboxes {
     begun: mpsc::Receiver<Told>,
@@ -379,7 +389,7 @@ fn start_hot(wires: VerdictWires, inboxes: HotInboxes) -> Result<JoinHandle<()>,
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::device)?;
     let (started, start) = bounded(1);
-    let health = wires.health.clone();
+    let (health, metrics) = (wires.health.clone(), wires.metrics.clone());
     let work = move || {
         runtime.block_on(async move {
             let HotInboxes { begun, examined, plc: (plc_in, plc_out) } = inboxes;
@@ -404,6 +414,9 @@ fn start_hot(wires: VerdictWires, inboxes: HotInboxes) -> Result<JoinHandle<()>,
     let guarded = move || {
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
             health.fault("the verdict stage ended by a panic; restart the station");
+            // Parts that were open then, or on the wire: the PLC rejects them, and no record tells of them.
+            let lost = metrics.triggers().saturating_sub(metrics.records.get());
+            metrics.unaccounted.set(i64::try_from(lost).unwrap_or(i64::MAX));
         }
     };
     let thread = threads::spawn("hot".to_owned(), guarded).map_err(StartError::device)?;
@@ -416,7 +429,7 @@ fn start_camera(
     trigger: &TriggerSection,
     desk: &Arc<Desk>,
     health: &Health,
-    line: Option<Arc<dyn LineCamera>>,
+    (line, ear): (Option<Arc<dyn LineCamera>>, Ear),
 ) -> Result<Camera, StartError> {
     let mut eye = match trigger {
         TriggerSection::PhotoEye { camera: lead, eye }
@@ -428,7 +441,12 @@ fn start_camera(
     };
     health.camera_awaited(&camera.id);
     let (id, desk) = (camera.id.clone(), desk.clone());
-    let hear = move |event| desk.hear(&id, eye.as_mut(), event);
+    let hear = move |event| {
+        if matches!(event, CameraEvent::Frame(_)) {
+            ear.hears("capture");
+        }
+        desk.hear(&id, eye.as_mut(), event);
+    };
     Camera::start(camera.id.clone(), camera.source.clone(), camera.watch, line, hear)
         .map_err(|error| StartError::Device(format!("camera {}: {error}", camera.id)))
 }

@@ -68,7 +68,7 @@ impl Keeper for LedgerKeeper {
     }
 
     fn is_alive(&self) -> bool {
-        !self.ledger.stats().failing
+        self.ledger.stats().lives()
     }
 }
 
