@@ -7,12 +7,14 @@
 //!
 //! Models have their book in the same database ([`ModelBook`]): changed seldom, over connections of their own, by the
 //! station or by a command beside it. What shadow models say goes into the same commits as records, by a queue of its
-//! own ([`ShadowSender`]).
+//! own ([`ShadowSender`]). What people say parts really were is kept beside the records ([`TruthBook`]) and never
+//! changes one.
 //!
 //! What is kept when: a **killed process** loses nothing older than one commit interval. A **power failure** may take
 //! the last seconds with it, unless `durable = true` makes every commit wait for the disk. Part ids are safe in both
 //! cases: their reserve is always written through.
 
+mod beside;
 mod checkpoint;
 mod config;
 mod database;
@@ -30,6 +32,7 @@ mod record;
 mod schema;
 mod shadow;
 mod stats;
+mod truth;
 mod writer;
 
 pub use config::{LedgerConfig, PictureConfig, PictureFormat};
@@ -47,4 +50,5 @@ pub use shadow::{
     Interval, ShadowQuery, ShadowRecord, ShadowSchema, ShadowSender, ShadowSummary, ShadowVerdict,
 };
 pub use stats::LedgerStats;
+pub use truth::{PartSet, Said, Truth, TruthBook, TruthError, Witnessed};
 pub use writer::RecordSender;

@@ -13,7 +13,7 @@ use std::{
 /// What [`Reader::find`] gives when nothing else is asked for.
 const FIND: usize = 100;
 
-/// Records an export reads at a time. A longer look would keep the log from being emptied.
+/// Records read at a time. A longer look would keep the log from being emptied.
 const CHUNK: usize = 500;
 
 /// What to look for; everything given must hold.
@@ -140,12 +140,77 @@ impl Reader {
     /// # Errors
     /// As [`Reader::find`], and when `to` takes no more.
     pub fn export(&self, query: &Query, to: &mut dyn Write) -> Result<u64, LedgerError> {
+        let mut written = 0;
+        self.chunks(query, |rows| {
+            for row in rows {
+                let record = self.read(row)?;
+                let mut line = serde_json::to_vec(&record).expect("it came out of JSON");
+                line.push(b'\n');
+                to.write_all(&line).map_err(|source| LedgerError::Export { written, source })?;
+                written += 1;
+            }
+            Ok(())
+        })?;
+        Ok(written)
+    }
+
+    /// `work` on every record that is asked for, on all cores; what it gave, oldest record first. Records that come in
+    /// meanwhile may be among them. They come without their pictures, which makes a look at hundreds of thousands a
+    /// matter of a second.
+    ///
+    /// # Errors
+    /// As [`Reader::find`].
+    pub fn scan<T: Send>(
+        &self,
+        query: &Query,
+        work: impl Fn(Record) -> T + Sync,
+    ) -> Result<Vec<T>, LedgerError> {
+        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let done = Mutex::new(Vec::new());
+        // Rows wait here while the workers read what is in them.
+        let (chunks_in, chunks) = crossbeam_channel::bounded::<(usize, Vec<Row>)>(2 * workers);
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                let (chunks, work, done) = (chunks.clone(), &work, &done);
+                scope.spawn(move || {
+                    for (at, rows) in chunks {
+                        let worked: Result<Vec<T>, LedgerError> =
+                            rows.into_iter().map(|row| row.bare().map(work)).collect();
+                        done.lock().unwrap_or_else(PoisonError::into_inner).push((at, worked));
+                    }
+                });
+            }
+            let mut at = 0;
+            let fed = self.chunks(query, |rows| {
+                at += 1;
+                // The workers end when the sender does, not before.
+                let _ = chunks_in.send((at, rows));
+                Ok(())
+            });
+            drop(chunks_in);
+            fed
+        })?;
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_by_key(|(at, _)| *at);
+        let mut all = Vec::new();
+        for (_, worked) in done {
+            all.extend(worked?);
+        }
+        Ok(all)
+    }
+
+    /// Everything asked for, oldest first, a chunk at a time: each chunk is a look of its own, so that the log can be
+    /// emptied in between.
+    fn chunks(
+        &self,
+        query: &Query,
+        mut each: impl FnMut(Vec<Row>) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
         let (filter, values) = query.filter();
-        let (mut written, mut after) = (0, (i64::MIN + 1, 0));
-        let limit = query.limit.map_or(u64::MAX, |limit| limit as u64);
-        while written < limit {
+        let (mut left, mut after) = (query.limit.map_or(u64::MAX, |limit| limit as u64), (i64::MIN + 1, 0));
+        while left > 0 {
             let (us, id) = after;
-            let chunk = (CHUNK as u64).min(limit - written);
+            let chunk = (CHUNK as u64).min(left);
             let sql = format!(
                 "SELECT id, triggered_us, json FROM records {filter} AND (triggered_us, id) > ({us}, {id})
                  ORDER BY triggered_us, id LIMIT {chunk}"
@@ -153,21 +218,15 @@ impl Reader {
             let found = self.ask(|connection| rows(connection, &sql, &values))?;
             let Some(last) = found.last() else { break };
             after = (last.triggered_us, last.id);
-            for row in found {
-                let record = self.read(row)?;
-                let mut line = serde_json::to_vec(&record).expect("it came out of JSON");
-                line.push(b'\n');
-                to.write_all(&line).map_err(|source| LedgerError::Export { written, source })?;
-                written += 1;
-            }
+            left -= found.len() as u64;
+            each(found)?;
         }
-        Ok(written)
+        Ok(())
     }
 
     /// The record in a row, with its pictures.
     fn read(&self, row: Row) -> Result<Record, LedgerError> {
-        let mut record: Record = serde_json::from_str(&row.json)
-            .map_err(|source| LedgerError::Unreadable { row: row.id, source })?;
+        let mut record = row.bare()?;
         let entries = self.ask(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT camera, kind, path, sha256, missing FROM pictures
@@ -217,6 +276,13 @@ struct Row {
     id: i64,
     triggered_us: i64,
     json: String,
+}
+
+impl Row {
+    /// The record, without its pictures.
+    fn bare(&self) -> Result<Record, LedgerError> {
+        serde_json::from_str(&self.json).map_err(|source| LedgerError::Unreadable { row: self.id, source })
+    }
 }
 
 fn rows(connection: &Connection, sql: &str, values: &[Box<dyn ToSql>]) -> rusqlite::Result<Vec<Row>> {

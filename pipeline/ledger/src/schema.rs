@@ -8,9 +8,10 @@ use std::{
 };
 
 /// Step `n` brings version `n` to `n + 1`. Steps are only ever added.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/0001_records_and_pictures.sql"),
     include_str!("../migrations/0002_models_and_shadow.sql"),
+    include_str!("../migrations/0003_truths.sql"),
 ];
 
 /// The version this Plumb writes; `user_version` in the file.
@@ -148,7 +149,10 @@ mod tests {
     fn a_newer_schema_is_refused_for_writing_and_reading() {
         let (folder, path) = changed("PRAGMA user_version = 99");
         let error = open_writing(&path, false, OPENING).expect_err("newer").to_string();
-        assert!(error.contains("schema version 99") && error.contains("up to 2"), "{error}");
+        assert!(
+            error.contains("schema version 99") && error.contains(&format!("up to {VERSION}")),
+            "{error}"
+        );
         assert!(matches!(open_reading(folder.path()), Err(LedgerError::Newer { found: 99, .. })));
     }
 
@@ -181,28 +185,40 @@ mod tests {
     }
 
     #[test]
-    fn a_version_1_ledger_is_brought_up_to_date_with_its_rows_in_it() {
+    fn a_ledger_of_any_earlier_version_is_brought_up_to_date_with_its_rows_in_it() {
+        (1..MIGRATIONS.len()).for_each(brought_up_to_date);
+    }
+
+    fn brought_up_to_date(version: usize) {
         let folder = tempfile::tempdir().expect("temp folder");
         let path = path(folder.path());
         let old = Connection::open(&path).expect("a new file");
-        old.execute_batch(MIGRATIONS[0]).expect("version 1 as it was");
+        for step in &MIGRATIONS[..version] {
+            old.execute_batch(step).expect("the version as it was");
+        }
         old.execute_batch(
             "INSERT INTO records (part_id, triggered_us, verdict, json) VALUES (7, 1, 'fail', '{}');
              INSERT INTO pictures (part_id, triggered_us, camera, kind, path, sha256)
                  VALUES (7, 1, 'top', 'frame', 'x.jpg', '00');
              UPDATE numbers SET ceiling = 4001;
-             PRAGMA application_id = 0x504C4D42; PRAGMA user_version = 1; PRAGMA journal_mode = wal;",
+             PRAGMA application_id = 0x504C4D42; PRAGMA journal_mode = wal;",
         )
-        .expect("rows of version 1");
-        assert!(matches!(open_reading(folder.path()), Err(LedgerError::Older { found: 1, .. })));
+        .expect("rows that every version has");
+        old.pragma_update(None, "user_version", version).expect("a setting");
+        assert!(matches!(open_reading(folder.path()), Err(LedgerError::Older { .. })));
         // Opened while the old connection still is: a station before its restart.
         let new = open_writing(&path, false, OPENING).expect("brought up to date");
         let count = |sql| new.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("readable");
         assert_eq!(count("SELECT part_id FROM records"), 7);
         assert_eq!(count("SELECT count(*) FROM pictures WHERE path = 'x.jpg'"), 1);
         assert_eq!(count("SELECT ceiling FROM numbers"), 4001);
-        assert_eq!(count("SELECT count(*) FROM models") + count("SELECT count(*) FROM shadow"), 0);
-        assert_eq!(count("PRAGMA user_version"), 2);
+        assert_eq!(
+            count(
+                "SELECT (SELECT count(*) FROM models) + (SELECT count(*) FROM shadow) + (SELECT count(*) FROM truths)"
+            ),
+            0
+        );
+        assert_eq!(count("PRAGMA user_version"), VERSION);
         old.execute(
             "INSERT INTO records (part_id, triggered_us, verdict, json) VALUES (8, 2, 'pass', '{}')",
             [],

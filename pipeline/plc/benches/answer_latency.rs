@@ -1,13 +1,19 @@
-//! How long an answer takes from `PlcLink::answer` to the PLC's acknowledgement, on loopback, beside a bare TCP
-//! echo of the same size in the same run: the difference is ours, the rest is the machine's.
+//! How long an answer takes from `PlcLink::answer` to the PLC's acknowledgement, on loopback, beside a bare TCP echo of
+//! the same size in the same run: the difference is ours and the peer's, the rest is the machine's.
 //!
-//! `cargo bench -p plumb-plc` prints one JSON line a path.
+//! Modbus is answered by our simulated PLC, the others by somebody else's stack in Python (`tests/peer`); those that are
+//! not installed are left out, with a word. `cargo bench -p plumb-plc` prints one JSON line a path.
 
 #![allow(clippy::print_stdout, missing_docs)]
 
 use plumb_inspection::{PartId, RecipeNumber};
+#[path = "../tests/foreign/mod.rs"]
+mod foreign;
+
+use foreign::{Peer, python};
 use plumb_plc::{
-    Answer, ModbusTcpConfig, PlcConfig, PlcEvent, PlcLink, Role, StationState, VerdictCode,
+    AdsConfig, Answer, ModbusTcpConfig, PlcConfig, PlcEvent, PlcLink, Role, S7Config, SlmpConfig,
+    StationState, VerdictCode,
     simulator::{LineInputs, LineWiring, PlcProgramConfig, ScanOut, SimulatedPlc, SimulatedPlcConfig},
 };
 use std::{
@@ -32,12 +38,36 @@ impl LineWiring for NoBelt {
     fn outputs(&mut self, _now: Instant, _out: &ScanOut) {}
 }
 
+/// Somebody else's stacks: path, script, Python module, and how the station reaches it.
+const FOREIGN: [(&str, &str, &str, fn(String) -> PlcConfig); 3] = [
+    ("s7", "s7.py", "snap7", |at| PlcConfig::S7(S7Config::new(at, 100))),
+    ("ads", "ads.py", "pyads", |at| PlcConfig::Ads(AdsConfig::new(at, "127.0.0.1.1.1"))),
+    ("slmp", "slmp.py", "pymcprotocol", |at| {
+        PlcConfig::Slmp(SlmpConfig::new(at, "D0".parse().expect("a device")))
+    }),
+];
+
 fn main() {
     print("tcp_echo", echo());
     for (path, fc23, cycle_ms) in [("fc23", true, 5), ("fc16_fc3", false, 5), ("fc23_cycle_1ms", true, 1)] {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        print(path, runtime.expect("a runtime").block_on(answers(fc23, cycle_ms)));
+        let program = PlcProgramConfig { buffer_results: false, ..PlcProgramConfig::new(1_000) };
+        let plc =
+            SimulatedPlcConfig { fc23, ..SimulatedPlcConfig::new(Role::Server, "127.0.0.1:0", program) };
+        let plc = SimulatedPlc::start(plc, NoBelt).expect("a free port");
+        let address = plc.local_addr().expect("a server").to_string();
+        let config = ModbusTcpConfig { cycle_ms, ..ModbusTcpConfig::new(Role::Client, address) };
+        print(path, run(PlcConfig::ModbusTcp(config)));
     }
+    for (path, script, module, config) in FOREIGN {
+        let Some(python) = python(module) else { continue };
+        let peer = Peer::start(&python, script, &[]);
+        print(path, run(config(peer.plc.server.to_string())));
+    }
+}
+
+fn run(config: PlcConfig) -> Vec<Duration> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(answers(config))
 }
 
 /// A bare request and answer of the same size, as often and as far apart.
@@ -68,14 +98,9 @@ fn echo() -> Vec<Duration> {
         .collect()
 }
 
-async fn answers(fc23: bool, cycle_ms: u64) -> Vec<Duration> {
-    let program = PlcProgramConfig { buffer_results: false, ..PlcProgramConfig::new(1_000) };
-    let plc = SimulatedPlcConfig { fc23, ..SimulatedPlcConfig::new(Role::Server, "127.0.0.1:0", program) };
-    let plc = SimulatedPlc::start(plc, NoBelt).expect("a free port");
-    let address = plc.local_addr().expect("a server").to_string();
-    let config = ModbusTcpConfig { cycle_ms, ..ModbusTcpConfig::new(Role::Client, address) };
+async fn answers(config: PlcConfig) -> Vec<Duration> {
     let (events, mut heard) = mpsc::channel(256);
-    let link = PlcLink::start(PlcConfig::ModbusTcp(config), events).expect("a runtime");
+    let link = PlcLink::start(config, events).expect("a runtime");
     link.set_state(StationState { online: true, recipe: RecipeNumber(1), ..StationState::default() });
     while !matches!(heard.recv().await, Some(PlcEvent::LinkUp { .. })) {}
     let mut took = Vec::new();

@@ -18,5 +18,5 @@ pub use answer::{Answer, VerdictCode};
 pub use event::{DropCause, LinkFaultKind, PlcEvent, Wait};
 pub use handshake::{StationState, Timing};
 pub use link::{AnswerError, PlcError, PlcLink};
-pub use protocol::{ModbusTcpConfig, PlcConfig, Role};
+pub use protocol::{AdsConfig, Device, ModbusTcpConfig, PlcConfig, Role, S7Config, SlmpConfig};
 pub use register_map::{FromPlc, ToPlc};

@@ -5,8 +5,12 @@
 #![allow(clippy::unwrap_used)] // a test's helpers are part of the test
 
 use plumb_inspection::{PartId, RecipeNumber};
+mod foreign;
+
+use foreign::{Peer, python};
 use plumb_plc::{
-    Answer, LinkFaultKind, ModbusTcpConfig, PlcConfig, PlcEvent, PlcLink, Role, StationState, VerdictCode,
+    AdsConfig, Answer, LinkFaultKind, ModbusTcpConfig, PlcConfig, PlcEvent, PlcLink, Role, S7Config,
+    SlmpConfig, StationState, VerdictCode,
     simulator::{
         Fault, GateDecision, GateReason, LineInputs, LineWiring, PlcProgramConfig, ScanOut, SimulatedPlc,
         SimulatedPlcConfig,
@@ -113,9 +117,9 @@ struct Station {
 }
 
 impl Station {
-    fn start(config: ModbusTcpConfig) -> Self {
+    fn start(config: PlcConfig) -> Self {
         let (events, heard) = mpsc::channel(256);
-        let link = PlcLink::start(PlcConfig::ModbusTcp(config), events).unwrap();
+        let link = PlcLink::start(config, events).unwrap();
         link.set_state(StationState { online: true, recipe: RecipeNumber(1), ..StationState::default() });
         link.set_ready(true);
         let (events, due, next_beat) = (Vec::new(), Vec::new(), Instant::now());
@@ -200,22 +204,72 @@ impl Station {
 
 /// One way to join a station and a PLC.
 #[derive(Clone, Copy, Debug)]
-struct Wire {
-    station: Role,
-    fc23: bool,
+enum Wire {
+    /// Ours on both ends: the station's role, and whether the PLC knows FC23.
+    Modbus { station: Role, fc23: bool },
+    /// Our PLC program on the memory of somebody else's CPU, behind a wire that can be broken.
+    Foreign { script: &'static str, module: &'static str, config: fn(String) -> PlcConfig },
 }
 
-const WIRES: [Wire; 4] = [
-    Wire { station: Role::Client, fc23: true },
-    Wire { station: Role::Client, fc23: false },
-    Wire { station: Role::Server, fc23: true },
-    Wire { station: Role::Server, fc23: false },
+const WIRES: [Wire; 7] = [
+    Wire::Modbus { station: Role::Client, fc23: true },
+    Wire::Modbus { station: Role::Client, fc23: false },
+    Wire::Modbus { station: Role::Server, fc23: true },
+    Wire::Modbus { station: Role::Server, fc23: false },
+    Wire::Foreign { script: "s7.py", module: "snap7", config: s7 },
+    Wire::Foreign { script: "ads.py", module: "pyads", config: ads },
+    Wire::Foreign { script: "slmp.py", module: "pymcprotocol", config: slmp },
 ];
+
+/// The keys that every client has, quick enough for a test.
+macro_rules! quick {
+    ($config:expr) => {{
+        let mut config = $config;
+        (config.cycle_ms, config.timeout_ms) = (2, 150);
+        (config.backoff_min_ms, config.backoff_max_ms) = (20, 100);
+        config
+    }};
+}
+
+fn s7(address: String) -> PlcConfig {
+    PlcConfig::S7(quick!(S7Config::new(address, 100)))
+}
+
+fn ads(address: String) -> PlcConfig {
+    PlcConfig::Ads(quick!(AdsConfig::new(address, "127.0.0.1.1.1")))
+}
+
+fn slmp(address: String) -> PlcConfig {
+    PlcConfig::Slmp(quick!(SlmpConfig::new(address, "D0".parse().unwrap())))
+}
+
+fn modbus(role: Role, address: String) -> PlcConfig {
+    let mut config = quick!(ModbusTcpConfig::new(role, address));
+    config.base = 100;
+    PlcConfig::ModbusTcp(config)
+}
+
+impl Wire {
+    /// True if the PLC hosts the block and the station comes to it.
+    fn station_is_client(self) -> bool {
+        !matches!(self, Self::Modbus { station: Role::Server, .. })
+    }
+
+    /// False, with a word about it, where somebody else's PLC is not installed.
+    fn is_here(self) -> bool {
+        match self {
+            Self::Modbus { .. } => true,
+            Self::Foreign { module, .. } => python(module).is_some(),
+        }
+    }
+}
 
 struct Line {
     station: Station,
     plc: SimulatedPlc,
     belt: Belt,
+    /// Whose memory the PLC program works on, where it is not its own.
+    _peer: Option<Peer>,
 }
 
 impl Line {
@@ -226,29 +280,30 @@ impl Line {
     fn build_with(wire: Wire, buffer_results: bool) -> Self {
         let belt = Belt::new();
         let program = PlcProgramConfig { buffer_results, ..PlcProgramConfig::new(GATE_MS) };
-        let quick = |role, address: String| {
-            let mut config = ModbusTcpConfig::new(role, address);
-            (config.base, config.cycle_ms, config.timeout_ms) = (100, 2, 150);
-            (config.backoff_min_ms, config.backoff_max_ms) = (20, 100);
-            config
-        };
-        let plc_at = |role, address: String| {
+        let ours = |role, fc23, address: String| {
             let config = SimulatedPlcConfig::new(role, address, program.clone());
-            let config = SimulatedPlcConfig { base: 100, fc23: wire.fc23, ..config };
+            let config = SimulatedPlcConfig { base: 100, fc23, ..config };
             SimulatedPlc::start(config, belt.clone()).unwrap()
         };
-        let (station, plc) = match wire.station {
-            Role::Client => {
-                let plc = plc_at(Role::Server, "127.0.0.1:0".into());
-                (Station::start(quick(Role::Client, plc.local_addr().unwrap().to_string())), plc)
+        let mut peer = None;
+        let (station, plc) = match wire {
+            Wire::Modbus { station: Role::Client, fc23 } => {
+                let plc = ours(Role::Server, fc23, "127.0.0.1:0".into());
+                (Station::start(modbus(Role::Client, plc.local_addr().unwrap().to_string())), plc)
             }
-            Role::Server => {
-                let station = Station::start(quick(Role::Server, "127.0.0.1:0".into()));
-                let plc = plc_at(Role::Client, station.link.local_addr().unwrap().to_string());
+            Wire::Modbus { station: Role::Server, fc23 } => {
+                let station = Station::start(modbus(Role::Server, "127.0.0.1:0".into()));
+                let plc = ours(Role::Client, fc23, station.link.local_addr().unwrap().to_string());
                 (station, plc)
             }
+            Wire::Foreign { script, module, config } => {
+                let started = Peer::start(&python(module).unwrap(), script, &[]);
+                let plc = SimulatedPlc::beside(started.plc, ms(2), program, belt.clone()).unwrap();
+                peer = Some(started);
+                (Station::start(config(plc.local_addr().unwrap().to_string())), plc)
+            }
         };
-        Self { station, plc, belt }
+        Self { station, plc, belt, _peer: peer }
     }
 
     async fn ready(&mut self) {
@@ -294,7 +349,7 @@ fn on_every_wire<F: Future<Output = ()>>(test: impl Fn(Wire) -> F + Sync) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     std::thread::scope(|scope| {
-        for wire in WIRES {
+        for wire in WIRES.into_iter().filter(|wire| wire.is_here()) {
             let test = &test;
             scope.spawn(move || runtime().block_on(test(wire)));
         }
@@ -344,7 +399,9 @@ fn a_faulty_plc_gets_nothing_wrong_released_and_the_line_runs_on_when_it_is_mend
         Fault::Slow(ms(60)),
         Fault::Slow(ms(400)),
         Fault::Deaf,
+        Fault::HalfOpen,
         Fault::Rude,
+        Fault::CutMidAnswer,
         Fault::Frozen,
         Fault::Gone,
         Fault::WrongAnswers,
@@ -492,7 +549,7 @@ fn stopping_delivers_the_last_answer_and_leaves_an_empty_block() {
         let asked = |station: &Station| !station.due.is_empty();
         line.station.work_until(ms(3_000), "a trigger", asked).await;
         line.belt.feed(false);
-        let Line { mut station, plc, belt } = line;
+        let Line { mut station, plc, belt, _peer } = line;
         let (_, answer) = station.due.pop().unwrap();
         let (part, code) = (answer.part, answer.code);
         station.link.answer(answer).unwrap();
@@ -506,7 +563,11 @@ fn stopping_delivers_the_last_answer_and_leaves_an_empty_block() {
         std::thread::sleep(ms(u64::from(GATE_MS)));
         let decided = belt.decisions().iter().any(|d| d.part == part && d.release);
         assert!(decided, "{wire:?}: {:?}", belt.decisions());
-        if wire.station == Role::Client {
+        if wire.station_is_client() {
+            let limit = Instant::now() + ms(2_000);
+            while plc.registers()[10] & 0x81 != 0 && Instant::now() < limit {
+                std::thread::sleep(ms(2)); // the PLC sees it with its next scan
+            }
             assert_eq!(plc.registers()[10] & 0x81, 0, "neither Online nor ResultsValid");
             assert_eq!(plc.registers()[14], 0, "no verdict");
         }

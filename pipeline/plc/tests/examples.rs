@@ -4,7 +4,7 @@
 
 use plumb_plc::{ModbusTcpConfig, PlcConfig, Role};
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 #[derive(Deserialize)]
 struct Station {
@@ -20,14 +20,16 @@ fn example(name: &str) -> PlcConfig {
 #[test]
 fn every_example_is_served_and_none_is_left_out() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../deploy/examples/plc");
-    let mut seen = 0;
+    let mut seen = BTreeSet::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        let PlcConfig::ModbusTcp(config) = example(&name) else { panic!("{name} is no PLC") };
+        let config = example(&name);
         assert_eq!(config.problems(), Vec::<String>::new(), "{name}");
-        seen += 1;
+        assert!(name.starts_with(config.kind()), "{name} shows {}", config.kind());
+        seen.insert(config.kind());
     }
-    assert_eq!(seen, 2);
+    let kinds: BTreeSet<&str> = PlcConfig::KINDS.into_iter().filter(|kind| *kind != "none").collect();
+    assert_eq!(seen, kinds, "each kind has its example");
 }
 
 #[test]

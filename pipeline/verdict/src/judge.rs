@@ -1,7 +1,7 @@
 //! Asks all of a recipe's rules of a part's views: the worst opinion wins, every reason is kept.
 
 use crate::{Reason, RuleConfig, RuleError, RuleName, Verdict, rule::Objection, seen::Seen};
-use plumb_inspection::{CameraId, Cause, ClassName, Finding, Findings, ModelName, RegionName};
+use plumb_inspection::{CameraId, Cause, ClassName, Finding, Findings, ModelName, RegionName, ScoreError};
 
 /// A recipe's rules, checked. A value of this type can object to something.
 ///
@@ -93,6 +93,37 @@ impl Judge {
         Verdict::from_objections(objections.collect())
     }
 
+    /// The number that the threshold of `rule` is compared with, the higher the worse; 0 where nothing was found. `None`
+    /// where there is no such rule, it has no threshold, nobody looked, or something could not be measured.
+    pub fn score(&self, rule: &RuleName, views: &[(CameraId, &Findings)]) -> Option<f64> {
+        if views.iter().flat_map(|(_, view)| &view.list).any(is_nowhere) {
+            return None;
+        }
+        let Asked { rule, owed } = self.rules.iter().find(|asked| asked.rule.name() == rule)?;
+        let rule = rule.as_rule();
+        let seen = Seen::new(rule.scope(), views);
+        match seen.unexamined(owed) {
+            Some(_) => None,
+            None => rule.score(&seen),
+        }
+    }
+
+    /// The same rules with another threshold of one of them; `None` where it has none or no rule is called so.
+    ///
+    /// # Errors
+    /// When `value` is no number.
+    pub fn with_threshold(&self, rule: &RuleName, value: f32) -> Result<Option<Self>, ScoreError> {
+        let mut judge = self.clone();
+        let Some(asked) = judge.rules.iter_mut().find(|asked| asked.rule.name() == rule) else {
+            return Ok(None);
+        };
+        if asked.rule.threshold().is_none() {
+            return Ok(None);
+        }
+        asked.rule = asked.rule.with_threshold(value)?;
+        Ok(Some(judge))
+    }
+
     /// Word 15 of the register block: the rule's place in the recipe, counting from 1; for a missed part the cause's
     /// code, 100 and above; 0 for a reason that is neither.
     pub fn reason_code(&self, reason: &Reason) -> u16 {
@@ -104,6 +135,11 @@ impl Judge {
     /// The rules, in the order of the recipe.
     pub fn rules(&self) -> impl Iterator<Item = &RuleConfig> {
         self.rules.iter().map(|asked| &asked.rule)
+    }
+
+    /// True if a rule believes one model only, so that it matters who found what.
+    pub fn asks_who(&self) -> bool {
+        self.rules().any(|rule| rule.as_rule().scope().model.is_some())
     }
 
     /// Each class that a rule names, with the rule.
@@ -144,6 +180,7 @@ mod tests {
     use super::*;
     use crate::Decision;
     use crate::rule::table::{View, view};
+    use proptest::prelude::*;
 
     #[derive(serde::Deserialize)]
     struct Rules {
@@ -309,5 +346,58 @@ mod tests {
         let regions: Vec<_> =
             judge.regions_used().map(|(rule, region)| (rule.as_str(), region.as_str())).collect();
         assert_eq!(regions, [("clean", "face")]);
+    }
+
+    fn with_a_threshold() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "kind = 'absence'\nscore_min = 0.5",
+            "kind = 'absence'\nscore_min = 0.5\nclass = 'dent'\nregion = 'face'",
+            "kind = 'count'\nscore_min = 0.5\nmax = 2",
+            "kind = 'score'\nmax = 0.5\nclass = 'dent'",
+            "kind = 'score'\nmax = 0.5",
+            "kind = 'length'\nscore_min = 0.25\nmax_px = 30",
+            "kind = 'area'\nscore_min = 0.25\nmax_px2 = 400\nof = 'sum'",
+            "kind = 'area'\nscore_min = 0.25\nmax_px2 = 200\nof = 'each'",
+        ])
+    }
+
+    proptest! {
+        /// What a threshold would do to stored parts is what the rule does to them.
+        #[test]
+        fn a_rule_objects_exactly_where_its_threshold_rejects_the_score(
+            rule in with_a_threshold(),
+            found in prop::collection::vec(
+                (prop::sample::select(vec!["dent", "stain"]), 0.01..1.0f32, 1..40i32, 1..40i32), 0..6,
+            ),
+            moved in 0.01..50.0f32,
+        ) {
+            let found: Vec<_> =
+                found.iter().map(|(class, score, w, h)| (*class, *score, [5, 5, *w, *h])).collect();
+            let seen = view("face", &found);
+            let views = [("top".into(), &seen.findings)];
+            let judge = judge(&format!("[[rule]]\nname = 'r'\n{rule}"));
+            let name = RuleName::from("r");
+            let score = judge.score(&name, &views).expect("it has one");
+            for judge in [judge.clone(), judge.with_threshold(&name, moved).expect("a number").expect("has one")] {
+                let threshold = judge.rules().next().and_then(RuleConfig::threshold).expect("it has one");
+                let objects = judge.judge(&views).decision == Decision::Fail;
+                prop_assert_eq!(objects, threshold.rejects(score), "{} and score {}", threshold, score);
+            }
+        }
+    }
+
+    #[test]
+    fn what_nobody_saw_or_measured_has_no_score() {
+        let name = RuleName::from("r");
+        let in_mm = judge("[[rule]]\nname = 'r'\nkind = 'length'\nscore_min = 0.5\nmax_mm = 3");
+        let seen = view("face", &[("dent", 0.9, [0, 0, 9, 9])]);
+        assert_eq!(in_mm.score(&name, &[("top".into(), &seen.findings)]), None, "no scale");
+        assert_eq!(in_mm.score(&name, &[("top".into(), &View::default().findings)]), None, "nobody looked");
+        assert_eq!(in_mm.score(&name, &[("top".into(), &view("face", &[]).findings)]), Some(0.0));
+        assert_eq!(in_mm.score(&RuleName::from("other"), &[("top".into(), &seen.findings)]), None);
+        let pairs = "[[rule]]\nname = 'r'\nkind = 'pairs'\neach = 'Bottle'\nhas = 'Cap'\nscore_min = 0.5";
+        let pairs = judge(pairs);
+        assert_eq!(pairs.rules().next().and_then(RuleConfig::threshold), None);
+        assert!(pairs.with_threshold(&name, 0.5).unwrap().is_none());
     }
 }

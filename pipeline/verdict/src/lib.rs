@@ -10,6 +10,7 @@ mod open_parts;
 mod rule;
 mod rule_error;
 mod seen;
+mod threshold;
 mod trend;
 mod verdict;
 mod zone;
@@ -21,6 +22,7 @@ pub use rule::{
     AbsenceRule, AreaOf, AreaRule, CountRule, LengthRule, PairsRule, PresenceRule, RuleConfig, ScoreRule,
 };
 pub use rule_error::RuleError;
+pub use threshold::{Rejects, Threshold};
 pub use trend::{StopAdvice, Trend, TrendConfig};
 pub use verdict::{Decision, Reason, RuleName, Verdict};
 pub use zone::{Zone, ZoneError};

@@ -1,6 +1,6 @@
 //! From so much to so much; either end may be open, and both ends belong to it.
 
-use crate::{RuleError, RuleName};
+use crate::{Rejects, RuleError, RuleName, Threshold};
 use std::fmt;
 
 /// A value exactly at an end is within.
@@ -8,6 +8,17 @@ use std::fmt;
 pub(crate) struct Limits<T> {
     pub(crate) min: Option<T>,
     pub(crate) max: Option<T>,
+}
+
+/// The threshold of a rule whose only limit is an upper one; each pair of limits with the key of its upper end.
+pub(crate) fn largest_that_passes(limits: &[(&'static str, Limits<f32>)]) -> Option<Threshold> {
+    let given = limits.iter().filter(|(_, limits)| !limits.are_open()).collect::<Vec<_>>();
+    match given[..] {
+        [(key, Limits { min: None, max: Some(max) })] => {
+            Some(Threshold { key, value: *max, rejects: Rejects::Above })
+        }
+        _ => None,
+    }
 }
 
 impl<T: PartialOrd + Copy + fmt::Display> Limits<T> {

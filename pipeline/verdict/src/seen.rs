@@ -110,6 +110,15 @@ impl<'r, 'v> Seen<'r, 'v> {
         })
     }
 
+    /// The score of the finding before which `n` better ones lie, of that class (or of any); 0 where there are not so
+    /// many.
+    pub(crate) fn nth_score(self, class: Option<&'r ClassName>, n: usize) -> f64 {
+        let any = Score::new(f32::MIN).expect("finite");
+        let mut scores: Vec<f32> = self.findings(class, any).map(|finding| finding.score.get()).collect();
+        scores.sort_by(|a, b| b.total_cmp(a));
+        scores.get(n).map_or(0.0, |score| f64::from(*score))
+    }
+
     /// Objects to a number of findings outside `limits`.
     pub(crate) fn objection_to_number(
         &self,

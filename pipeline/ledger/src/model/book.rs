@@ -6,28 +6,15 @@ use super::{
     page::{Blot, Page},
     state::Hand,
 };
-use crate::{LedgerError, Reader, schema};
+use crate::{LedgerError, Reader, beside};
 use jiff::Timestamp;
 use plumb_inspection::{ModelName, RecipeName};
-use rusqlite::TransactionBehavior;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ffi::OsString,
-    fs::{self, File},
-    io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-/// A commit of the station's records takes milliseconds; whoever holds the database longer is stuck.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// The models of one ledger, for whoever opens its folder: the station itself, or a command beside it.
-///
-/// SQLite lets one connection write at a time. A change here opens a connection of its own, waits for its turn behind
-/// the station's records, holds it for a few rows without waiting for the disk, and only then has the disk take the
-/// change. So a record waits a millisecond for a change at most, a change a commit for the records, and what was
-/// changed survives a power failure. Off the hot path all the same: the disk may take a tenth of a second.
 #[derive(Clone, Debug)]
 pub struct ModelBook {
     folder: PathBuf,
@@ -196,40 +183,12 @@ impl ModelBook {
         })
     }
 
-    /// Writes one page, waits until the disk has it, and makes the ledger if there is none.
+    /// Writes one page, signed.
     fn write<T>(&self, by: &str, work: impl FnOnce(&Page<'_>) -> Result<T, Blot>) -> Result<T, ModelError> {
         signed(by, "the name of who makes it")?;
-        let unusable = |source| LedgerError::Folder { path: self.folder.clone(), source };
-        fs::create_dir_all(&self.folder).map_err(unusable)?;
-        let path = schema::path(&self.folder);
-        let mut connection = schema::open_writing(&path, false, PATIENCE)?;
-        let written = || {
-            // IMMEDIATE: what the page reads cannot change before it is written.
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let page = Page { transaction: &transaction, at_us: Timestamp::now().as_microsecond(), by };
-            let done = work(&page)?;
-            transaction.commit()?;
-            Ok(done)
-        };
-        let done = written().map_err(|blot| match blot {
-            Blot::Refused(error) => error,
-            Blot::Database(source) => schema::told(&path, "written", source).into(),
-        })?;
-        flush(&path)?;
-        Ok(done)
-    }
-}
-
-/// Has the disk take the write-ahead log, with the lock for writing given back already.
-fn flush(database: &Path) -> Result<(), LedgerError> {
-    let mut log = OsString::from(database);
-    log.push("-wal");
-    let log = PathBuf::from(log);
-    // SQLite locks the database file and `-shm`, never this one, so closing it here gives none of its locks away.
-    match File::open(&log).and_then(|log| log.sync_data()) {
-        // Where the file system allows no log, SQLite has flushed the database itself.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        flushed => flushed.map_err(|source| LedgerError::Folder { path: log, source }),
+        beside::write(&self.folder, |transaction| {
+            work(&Page { transaction, at_us: Timestamp::now().as_microsecond(), by })
+        })
     }
 }
 

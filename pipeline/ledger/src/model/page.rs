@@ -15,23 +15,11 @@ pub(super) struct Page<'t> {
 }
 
 /// Why a page is not written.
-#[derive(Debug)]
-pub(super) enum Blot {
-    /// The book refuses.
-    Refused(ModelError),
-    /// The database did not take it.
-    Database(rusqlite::Error),
-}
+pub(super) type Blot = crate::beside::Blot<ModelError>;
 
 impl From<ModelError> for Blot {
     fn from(error: ModelError) -> Self {
         Self::Refused(error)
-    }
-}
-
-impl From<rusqlite::Error> for Blot {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Database(error)
     }
 }
 

@@ -1,14 +1,20 @@
 //! The ways to a PLC: one file each. A new one is its file, one arm in [`PlcConfig`], one example in
 //! `deploy/examples/plc`.
 
+mod ads;
 pub(crate) mod cyclic;
 mod modbus_tcp;
 pub(crate) mod own_thread;
+mod s7;
+mod slmp;
 pub(crate) mod stream;
 
 use crate::{LinkFaultKind, PlcError, Timing, port::Port};
+pub use ads::AdsConfig;
 pub use modbus_tcp::{ModbusTcpConfig, Role};
+pub use s7::S7Config;
 use serde::{Deserialize, Serialize};
+pub use slmp::{Device, SlmpConfig};
 use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 /// The `[plc]` table of `station.toml`.
@@ -20,14 +26,48 @@ pub enum PlcConfig {
     None,
     /// Modbus TCP, as client (the station writes into the PLC) or server (the PLC polls the station).
     ModbusTcp(ModbusTcpConfig),
+    /// Siemens S7 communication: the station writes into a data block.
+    S7(S7Config),
+    /// Beckhoff ADS: the station writes into two arrays of the PLC's program.
+    Ads(AdsConfig),
+    /// Mitsubishi SLMP (MC protocol, 3E): the station writes into the PLC's registers.
+    Slmp(SlmpConfig),
 }
 
 impl PlcConfig {
+    /// Every kind, as the config spells it.
+    pub const KINDS: [&'static str; 5] = ["none", "modbus_tcp", "s7", "ads", "slmp"];
+
     /// The spelling used in config and as a metric's label.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::None => "none",
             Self::ModbusTcp(_) => "modbus_tcp",
+            Self::S7(_) => "s7",
+            Self::Ads(_) => "ads",
+            Self::Slmp(_) => "slmp",
+        }
+    }
+
+    /// Every problem of its values, as sentences; none if they can be served.
+    pub fn problems(&self) -> Vec<String> {
+        match self {
+            Self::None => Vec::new(),
+            Self::ModbusTcp(config) => config.problems(),
+            Self::S7(config) => config.problems(),
+            Self::Ads(config) => config.problems(),
+            Self::Slmp(config) => config.problems(),
+        }
+    }
+
+    /// Where the PLC is, or where the station listens for it: `host:port`. `None` where there is no PLC.
+    pub fn address(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::ModbusTcp(config) => Some(&config.address),
+            Self::S7(config) => Some(&config.address),
+            Self::Ads(config) => Some(&config.address),
+            Self::Slmp(config) => Some(&config.address),
         }
     }
 
@@ -36,6 +76,9 @@ impl PlcConfig {
         match self {
             Self::None => Ok(None),
             Self::ModbusTcp(config) => config.open().map(Some),
+            Self::S7(config) => config.open().map(Some),
+            Self::Ads(config) => config.open().map(Some),
+            Self::Slmp(config) => config.open().map(Some),
         }
     }
 }

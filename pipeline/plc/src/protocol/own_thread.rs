@@ -11,14 +11,19 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// A client whose calls block. Its own socket timeouts must end each call within about the link's `timeout_ms`:
-/// until then the thread hears nothing else.
+/// A client whose calls block. Its own socket timeouts must end each call within [`blocking_ms`]: until then the thread
+/// hears nothing else.
 pub(crate) trait Blocking: Send + 'static {
     /// Connects anew; what was connected before is given up.
     fn connect(&mut self) -> Result<(), Fault>;
 
     /// Writes words 10–19 in one write and then reads words 0–9.
     fn exchange(&mut self, station: &Words) -> Result<Words, Fault>;
+}
+
+/// How long a call may block: a little less than the link waits, so that the library's own word on what is wrong is heard.
+pub(crate) fn blocking_ms(timeout_ms: u64) -> u64 {
+    (timeout_ms * 9 / 10).max(1)
 }
 
 enum Wanted {

@@ -1,12 +1,16 @@
 //! A PLC to try everything on: [`PlcProgram`] is the program of a line's PLC, pure, time passed in;
-//! [`SimulatedPlc`] runs it behind a real Modbus TCP socket, as server or as client, and can be slow, deaf, rude,
-//! frozen or gone. The belt it stands at is somebody else's: see [`LineWiring`].
+//! [`SimulatedPlc`] runs it behind a real Modbus TCP socket, as server or as client, or on the memory of somebody else's
+//! PLC ([`ForeignPlc`]), and can be slow, deaf, rude, frozen or gone. The belt it stands at is somebody else's: see
+//! [`LineWiring`].
 
+mod foreign;
 mod modbus_tcp;
 mod program;
+mod relay;
 mod simulated_plc;
 mod tracking;
 
+pub use foreign::ForeignPlc;
 pub use program::{LineInputs, LineStop, PlcProgram, PlcProgramConfig, ScanOut};
 pub use simulated_plc::{Fault, LineWiring, SimulatedPlc, SimulatedPlcConfig};
 pub use tracking::{GateDecision, GateReason, Tally};

@@ -123,8 +123,8 @@ impl Service for Registers {
             return Box::pin(ready(Err(ExceptionCode::ServerDeviceFailure)));
         }
         match self.shared.fault() {
-            Fault::Deaf => Box::pin(pending()),
-            Fault::Rude if nth % 5 == 4 => {
+            Fault::Deaf | Fault::HalfOpen => Box::pin(pending()),
+            Fault::Rude | Fault::CutMidAnswer if nth % 5 == 4 => {
                 self.shared.hang_up();
                 Box::pin(pending())
             }
@@ -151,7 +151,7 @@ pub(super) async fn poll(config: &SimulatedPlcConfig, shared: &Shared) {
         polls = polls.wrapping_add(1);
         match fault {
             Fault::Gone => station = None,
-            Fault::Rude if polls % 5 == 4 => {
+            Fault::Rude | Fault::CutMidAnswer if polls % 5 == 4 => {
                 station = None;
                 rude(&config.address).await;
             }
@@ -167,7 +167,7 @@ pub(super) async fn poll(config: &SimulatedPlcConfig, shared: &Shared) {
         let Some(context) = &mut station else { continue };
         let exchanged = async {
             match fault {
-                Fault::Deaf => Ok(()),
+                Fault::Deaf | Fault::HalfOpen => Ok(()),
                 Fault::WrongAnswers => trespass(config, context).await,
                 _ => exchange(config, shared, context).await,
             }

@@ -1,8 +1,10 @@
 //! The PLC's program behind a real socket, on a thread of its own, with the faults that real ones have.
 
 use super::{
+    foreign::{ForeignPlc, SideDoor},
     modbus_tcp,
     program::{LineInputs, PlcProgram, PlcProgramConfig, ScanOut},
+    relay,
     tracking::Tally,
 };
 use crate::{
@@ -13,7 +15,10 @@ use plumb_inspection::RecipeNumber;
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -42,6 +47,11 @@ pub enum Fault {
     Deaf,
     /// Drops the connection at every fifth request.
     Rude,
+    /// A switch is unplugged somewhere on the way: both ends believe in a connection on which nothing passes. On Modbus as
+    /// `Deaf`.
+    HalfOpen,
+    /// Behind a relay: every fifth answer is cut in the middle and the connection with it. On Modbus as `Rude`.
+    CutMidAnswer,
     /// Its program has stopped; the network part of it goes on.
     Frozen,
     /// Switched off: nobody listens, nobody polls, no scan.
@@ -93,26 +103,55 @@ impl SimulatedPlc {
     /// # Errors
     /// The address is taken, or no thread can be had.
     pub fn start(config: SimulatedPlcConfig, line: impl LineWiring) -> io::Result<Self> {
+        let network = match config.role {
+            Role::Server => Network::Hosted(config.clone()),
+            Role::Client => Network::Polling(config.clone()),
+        };
+        Self::switch_on(network, &config.address, config.scan, config.program, line)
+    }
+
+    /// Runs `program` on the memory of somebody else's PLC; the station is to connect to [`SimulatedPlc::local_addr`],
+    /// from where a wire that can be broken leads there.
+    ///
+    /// # Errors
+    /// No port or no thread can be had.
+    pub fn beside(
+        plc: ForeignPlc,
+        scan: Duration,
+        program: PlcProgramConfig,
+        line: impl LineWiring,
+    ) -> io::Result<Self> {
+        Self::switch_on(Network::Foreign(plc), "127.0.0.1:0", scan, program, line)
+    }
+
+    fn switch_on(
+        network: Network,
+        address: &str,
+        every: Duration,
+        program: PlcProgramConfig,
+        line: impl LineWiring,
+    ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let listener = match config.role {
-            Role::Server => {
-                let listener = std::net::TcpListener::bind(&config.address)?;
+        let listener = match network {
+            Network::Hosted(_) | Network::Foreign(_) => {
+                let listener = std::net::TcpListener::bind(address)?;
                 listener.set_nonblocking(true)?;
                 Some(listener)
             }
-            Role::Client => None,
+            Network::Polling(_) => None,
         };
         let local_addr = listener.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
         let shared = Arc::new(Shared {
             registers: Mutex::new([0; BLOCK_WORDS]),
-            program: Mutex::new(PlcProgram::new(config.program.clone())),
+            program: Mutex::new(PlcProgram::new(program)),
             fault: watch::Sender::new(Fault::None),
             hang_up: Notify::new(),
             off: watch::Sender::new(false),
+            forget: AtomicBool::new(false),
         });
         let on_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("simulated-plc".into()).spawn(move || {
-            runtime.block_on(run(config, listener, line, on_thread));
+            runtime.block_on(run(network, listener, every, line, on_thread));
         })?;
         Ok(Self { shared, local_addr, thread: Some(thread) })
     }
@@ -134,6 +173,7 @@ impl SimulatedPlc {
     pub fn restart(&self) {
         self.shared.program().restart();
         *self.shared.registers() = [0; BLOCK_WORDS];
+        self.shared.forget.store(true, Ordering::Release);
         self.shared.hang_up.notify_waiters();
     }
 
@@ -171,6 +211,8 @@ pub(super) struct Shared {
     fault: watch::Sender<Fault>,
     hang_up: Notify,
     off: watch::Sender<bool>,
+    /// Somebody else's memory is to be zeroed too.
+    forget: AtomicBool,
 }
 
 impl Shared {
@@ -202,28 +244,46 @@ impl Shared {
     }
 }
 
+/// How its memory is reached.
+#[derive(Debug)]
+enum Network {
+    /// By whoever connects, in Modbus.
+    Hosted(SimulatedPlcConfig),
+    /// It polls the station, in Modbus.
+    Polling(SimulatedPlcConfig),
+    /// It is somebody else's.
+    Foreign(ForeignPlc),
+}
+
 async fn run(
-    config: SimulatedPlcConfig,
+    network: Network,
     listener: Option<std::net::TcpListener>,
+    every: Duration,
     line: impl LineWiring,
     shared: Arc<Shared>,
 ) {
     let mut off = shared.off.subscribe();
-    let network = async {
-        match listener {
-            Some(listener) => modbus_tcp::host(&config, listener, &shared).await,
-            None => modbus_tcp::poll(&config, &shared).await,
+    let side_door = match &network {
+        Network::Foreign(plc) => Some(SideDoor::new(plc.memory)),
+        Network::Hosted(_) | Network::Polling(_) => None,
+    };
+    let carried = async {
+        match (&network, listener) {
+            (Network::Hosted(config), Some(listener)) => modbus_tcp::host(config, listener, &shared).await,
+            (Network::Foreign(plc), Some(listener)) => relay::carry(listener, plc.server, &shared).await,
+            (Network::Polling(config), _) => modbus_tcp::poll(config, &shared).await,
+            (Network::Hosted(_) | Network::Foreign(_), None) => {}
         }
     };
     tokio::select! {
-        () = network => {}
-        () = scan(config.scan, line, &shared) => {}
+        () = carried => {}
+        () = scan(every, side_door, line, &shared) => {}
         _ = off.wait_for(|&off| off) => {}
     }
 }
 
 /// The PLC's cycle: inputs, program, outputs.
-async fn scan(every: Duration, mut line: impl LineWiring, shared: &Shared) {
+async fn scan(every: Duration, mut side_door: Option<SideDoor>, mut line: impl LineWiring, shared: &Shared) {
     let mut tick = interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
@@ -233,11 +293,23 @@ async fn scan(every: Duration, mut line: impl LineWiring, shared: &Shared) {
         if matches!(shared.fault(), Fault::Frozen | Fault::Gone) {
             continue;
         }
-        let mut program = shared.program();
-        let mut station: Words = [0; HALF_WORDS];
-        station.copy_from_slice(&shared.registers()[HALF_WORDS..]);
-        let out = program.scan(now, &inputs, &station);
-        shared.registers()[..HALF_WORDS].copy_from_slice(&out.words.encode());
+        let out = {
+            let mut program = shared.program();
+            let mut station: Words = [0; HALF_WORDS];
+            station.copy_from_slice(&shared.registers()[HALF_WORDS..]);
+            let out = program.scan(now, &inputs, &station);
+            shared.registers()[..HALF_WORDS].copy_from_slice(&out.words.encode());
+            out
+        };
+        if let Some(door) = &mut side_door {
+            if shared.forget.swap(false, Ordering::AcqRel) {
+                let _ = door.forget().await; // the next exchange overwrites what it did not
+            }
+            // A door that is shut leaves the last words standing, as a memory bus would.
+            if let Ok(words) = door.exchange(&out.words.encode()).await {
+                shared.registers()[HALF_WORDS..].copy_from_slice(&words);
+            }
+        }
         line.outputs(now, &out);
     }
 }

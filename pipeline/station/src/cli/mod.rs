@@ -4,8 +4,10 @@ mod check;
 mod demo;
 mod doctor;
 mod model;
+mod parts;
 mod replay;
 mod run;
+mod threshold;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{
@@ -43,6 +45,12 @@ enum Command {
     /// Models: look at one, make its card, check what it finds, time it, say what it is trusted with.
     #[command(subcommand)]
     Model(model::Model),
+    /// Parts in the ledger: find, show, export them, and say what they really were.
+    #[command(subcommand)]
+    Parts(parts::Parts),
+    /// Thresholds with a guarantee that can be signed.
+    #[command(subcommand)]
+    Threshold(threshold::Threshold),
     /// Print completions for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -85,6 +93,8 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Replay(replay) => replay.run(),
         Command::Model(model) => model.run(),
+        Command::Parts(parts) => parts.run(),
+        Command::Threshold(threshold) => threshold.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "plumb", &mut script);

@@ -1,7 +1,7 @@
 //! Nothing of that class is there: no scratch, no stain.
 
 use super::{Objection, Rule};
-use crate::{RuleError, RuleName, Zone, limits::Limits, seen::Scope, seen::Seen};
+use crate::{Rejects, RuleError, RuleName, Threshold, Zone, limits::Limits, seen::Scope, seen::Seen};
 use plumb_inspection::{CameraId, ClassName, ModelName, RegionName, Score};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,14 @@ impl Rule for AbsenceRule {
 
     fn problems(&self) -> Vec<RuleError> {
         Vec::new()
+    }
+
+    fn threshold(&self) -> Option<Threshold> {
+        Some(Threshold { key: "score_min", value: self.score_min.get(), rejects: Rejects::AtOrAbove })
+    }
+
+    fn score(&self, seen: &Seen<'_, '_>) -> Option<f64> {
+        Some(seen.nth_score(self.class.as_ref(), 0))
     }
 
     fn opine(&self, seen: &Seen<'_, '_>) -> Option<Objection> {

@@ -1,7 +1,12 @@
 //! Findings cover so much: no stain above 2 mm², glue on at least 40 mm² in all.
 
 use super::{Objection, Rule};
-use crate::{RuleError, RuleName, Zone, limits::Limits, seen::Scope, seen::Seen};
+use crate::{
+    RuleError, RuleName, Threshold, Zone,
+    limits::{Limits, largest_that_passes},
+    seen::Scope,
+    seen::Seen,
+};
 use plumb_inspection::{CameraId, ClassName, ModelName, RegionName, Score};
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +97,23 @@ impl Rule for AreaRule {
         limits.size_problem(&self.name, keys).into_iter().collect()
     }
 
+    fn threshold(&self) -> Option<Threshold> {
+        largest_that_passes(&[("max_px2", self.px2()), ("max_mm2", self.mm2())])
+    }
+
+    fn score(&self, seen: &Seen<'_, '_>) -> Option<f64> {
+        self.threshold()?;
+        let mut findings = seen.findings(self.class.as_ref(), self.score_min);
+        let most = findings.try_fold(0.0_f32, |most, finding| {
+            let area = if self.wants_mm() { finding.area_mm2? } else { finding.area_px };
+            Some(match self.of {
+                AreaOf::Each => most.max(area),
+                AreaOf::Sum => most + area,
+            })
+        });
+        most.map(f64::from)
+    }
+
     fn opine(&self, seen: &Seen<'_, '_>) -> Option<Objection> {
         let findings = seen.findings(self.class.as_ref(), self.score_min);
         let (limits, unit) = if self.wants_mm() { (self.mm2(), "mm²") } else { (self.px2(), "px²") };
@@ -106,6 +128,15 @@ impl Rule for AreaRule {
 }
 
 impl AreaRule {
+    /// Changes the limit that is the rule's threshold.
+    pub(super) fn set_max(&mut self, value: f32) {
+        if self.wants_mm() {
+            self.max_mm2 = Some(value);
+        } else {
+            self.max_px2 = Some(value);
+        }
+    }
+
     fn px2(&self) -> Limits<f32> {
         Limits { min: self.min_px2, max: self.max_px2 }
     }

@@ -1,7 +1,7 @@
 //! So many findings, not more and not fewer: six tablets, at most two specks.
 
 use super::{Objection, Rule};
-use crate::{RuleError, RuleName, Zone, limits::Limits, seen::Scope, seen::Seen};
+use crate::{Rejects, RuleError, RuleName, Threshold, Zone, limits::Limits, seen::Scope, seen::Seen};
 use plumb_inspection::{CameraId, ClassName, ModelName, RegionName, Score};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,18 @@ impl Rule for CountRule {
             }
             limits => limits.problem(&self.name, "min or max").into_iter().collect(),
         }
+    }
+
+    fn threshold(&self) -> Option<Threshold> {
+        let counts_from =
+            Threshold { key: "score_min", value: self.score_min.get(), rejects: Rejects::AtOrAbove };
+        matches!(self.limits(), Limits { min: None, max: Some(_) }).then_some(counts_from)
+    }
+
+    fn score(&self, seen: &Seen<'_, '_>) -> Option<f64> {
+        // One more than `max` is one too many: the part fails once that one counts.
+        self.threshold()?;
+        Some(seen.nth_score(self.class.as_ref(), self.max? as usize))
     }
 
     fn opine(&self, seen: &Seen<'_, '_>) -> Option<Objection> {

@@ -1,7 +1,13 @@
 //! Findings are so long: no scratch above 3 mm, a thread of 19.9 to 20.1 mm.
 
 use super::{Objection, Rule};
-use crate::{RuleError, RuleName, Zone, limits::Limits, measure::longest_side, seen::Scope, seen::Seen};
+use crate::{
+    RuleError, RuleName, Threshold, Zone,
+    limits::{Limits, largest_that_passes},
+    measure::longest_side,
+    seen::Scope,
+    seen::Seen,
+};
 use plumb_inspection::{CameraId, ClassName, ModelName, RegionName, Score};
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +83,20 @@ impl Rule for LengthRule {
         limits.size_problem(&self.name, "min_px, max_px, min_mm or max_mm").into_iter().collect()
     }
 
+    fn threshold(&self) -> Option<Threshold> {
+        largest_that_passes(&[("max_px", self.px()), ("max_mm", self.mm())])
+    }
+
+    fn score(&self, seen: &Seen<'_, '_>) -> Option<f64> {
+        self.threshold()?;
+        let mut findings = seen.findings(self.class.as_ref(), self.score_min);
+        let longest = findings.try_fold(0.0_f32, |longest, finding| {
+            let length = if self.wants_mm() { finding.length_mm? } else { longest_side(finding, [1.0, 1.0]) };
+            Some(longest.max(length))
+        });
+        longest.map(f64::from)
+    }
+
     fn opine(&self, seen: &Seen<'_, '_>) -> Option<Objection> {
         let class = self.class.as_ref();
         let findings = seen.findings(class, self.score_min);
@@ -96,6 +116,15 @@ impl Rule for LengthRule {
 }
 
 impl LengthRule {
+    /// Changes the limit that is the rule's threshold.
+    pub(super) fn set_max(&mut self, value: f32) {
+        if self.wants_mm() {
+            self.max_mm = Some(value);
+        } else {
+            self.max_px = Some(value);
+        }
+    }
+
     fn px(&self) -> Limits<f32> {
         Limits { min: self.min_px, max: self.max_px }
     }

@@ -10,8 +10,8 @@ mod score;
 #[cfg(test)]
 pub(crate) mod table;
 
-use crate::{RuleError, RuleName, seen::Scope, seen::Seen};
-use plumb_inspection::{CameraId, ClassName, RegionName};
+use crate::{RuleError, RuleName, Threshold, seen::Scope, seen::Seen};
+use plumb_inspection::{CameraId, ClassName, RegionName, Score, ScoreError};
 use serde::{Deserialize, Serialize};
 
 pub use absence::AbsenceRule;
@@ -40,6 +40,17 @@ pub(crate) trait Rule {
 
     /// Why it could never object, or never be content.
     fn problems(&self) -> Vec<RuleError>;
+
+    /// The number that decides how strict it is, where one alone does and more of what it counts is worse.
+    fn threshold(&self) -> Option<Threshold> {
+        None
+    }
+
+    /// The number of these views that its threshold is compared with; 0 where nothing was found. `None` where there is
+    /// no threshold, or the number could not be had. Asked only of views in which somebody looked.
+    fn score(&self, _seen: &Seen<'_, '_>) -> Option<f64> {
+        None
+    }
 
     /// `None`: nothing to object to. Asked only of views in which somebody looked.
     fn opine(&self, seen: &Seen<'_, '_>) -> Option<Objection>;
@@ -114,6 +125,25 @@ impl RuleConfig {
     /// True if it has a limit in mm or mm²: its cameras need a scale.
     pub fn wants_mm(&self) -> bool {
         self.as_rule().wants_mm()
+    }
+
+    /// The number that decides how strict it is, where one alone does: what can be chosen by scores.
+    pub fn threshold(&self) -> Option<Threshold> {
+        self.as_rule().threshold()
+    }
+
+    /// The same rule with another value of its threshold; itself, where it has none.
+    pub fn with_threshold(&self, value: f32) -> Result<Self, ScoreError> {
+        let mut changed = self.clone();
+        match &mut changed {
+            Self::Score(rule) => rule.max = Score::new(value)?,
+            Self::Count(rule) => rule.score_min = Score::new(value)?,
+            Self::Absence(rule) => rule.score_min = Score::new(value)?,
+            Self::Area(rule) => rule.set_max(value),
+            Self::Length(rule) => rule.set_max(value),
+            Self::Presence(_) | Self::Pairs(_) => {}
+        }
+        Ok(changed)
     }
 
     pub(crate) fn as_rule(&self) -> &dyn Rule {

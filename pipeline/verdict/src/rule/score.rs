@@ -1,7 +1,7 @@
 //! The score of a region or class stays under a limit: for anomaly models, and for "not a trace of".
 
 use super::{Objection, Rule};
-use crate::{RuleError, RuleName, Zone, seen::Scope, seen::Seen};
+use crate::{Rejects, RuleError, RuleName, Threshold, Zone, seen::Scope, seen::Seen};
 use plumb_inspection::{CameraId, ClassName, ModelName, RegionName, Score};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,17 @@ impl Rule for ScoreRule {
 
     fn problems(&self) -> Vec<RuleError> {
         Vec::new()
+    }
+
+    fn threshold(&self) -> Option<Threshold> {
+        Some(Threshold { key: "max", value: self.max.get(), rejects: Rejects::Above })
+    }
+
+    fn score(&self, seen: &Seen<'_, '_>) -> Option<f64> {
+        if self.class.is_some() || self.zone_px.is_some() {
+            return Some(seen.nth_score(self.class.as_ref(), 0));
+        }
+        seen.region_scores().map(|(_, score)| f64::from(score.get())).max_by(f64::total_cmp)
     }
 
     fn opine(&self, seen: &Seen<'_, '_>) -> Option<Objection> {

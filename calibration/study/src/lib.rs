@@ -1,0 +1,1 @@
+//! Gauge studies: planned, measured in blind random order, resumable, analysed and put on paper.

@@ -1,0 +1,102 @@
+//! `plumb parts show`.
+
+use super::{WhichLedger, exit_of, part_id};
+use crate::cli::{Exit, fail, print};
+use plumb_inspection::PartId;
+use plumb_ledger::{LedgerError, Query, Reader, Record, Truth, TruthBook};
+use std::fmt::Write as _;
+
+/// Arguments of `plumb parts show`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Show {
+    /// The part; where its number was used again, every inspection of it, newest first.
+    #[arg(value_parser = part_id)]
+    part: PartId,
+    #[command(flatten)]
+    which: WhichLedger,
+    /// One record a line, schema plumb.record/1.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    pub(super) fn run(self) -> Exit {
+        let folder = match self.which.folder() {
+            Ok(folder) => folder,
+            Err(exit) => return exit,
+        };
+        let (reader, book) = (Reader::new(&folder), TruthBook::new(&folder));
+        let found = reader.find(&Query::of_part(self.part)).and_then(|records| {
+            let with_word = |record: Record| Ok((book.of(record.part_id, record.triggered_at)?, record));
+            records.into_iter().map(with_word).collect::<Result<Vec<_>, LedgerError>>()
+        });
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return fail(exit_of(&error), error),
+        };
+        if found.is_empty() {
+            return fail(Exit::Finding, format!("the ledger has no record of part {}", self.part));
+        }
+        let told = found.iter().map(|(word, record)| match self.json {
+            true => serde_json::to_string(record).expect("it came out of JSON") + "\n",
+            false => shown(record, word.as_ref()),
+        });
+        print(told.collect::<String>().as_bytes())
+    }
+}
+
+fn shown(record: &Record, word: Option<&(Truth, String)>) -> String {
+    let mut out = format!(
+        "part {}  {}  by recipe \"{}\"\n  triggered  {:.6}\n",
+        record.part_id,
+        record.verdict.as_str().to_uppercase(),
+        record.recipe,
+        record.triggered_at
+    );
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(out, "  {name:<10} {value}"); // writing to a string does not fail
+    };
+    if let Some(serial) = &record.serial {
+        line("serial", serial);
+    }
+    if let Some((truth, by)) = word {
+        line("really", &format!("{}, says {by}", truth.as_str()));
+    }
+    for reason in &record.reasons {
+        line("reason", &format!("{}: {}", reason.rule, reason.says));
+    }
+    for view in &record.views {
+        for (model, score) in &view.scores {
+            line("score", &format!("{} of {model}, camera {}", score.get(), view.camera));
+        }
+        for finding in &view.findings {
+            let b = finding.box_px;
+            let at = format!("x {:.0} y {:.0}, {:.0} × {:.0} px", b.x, b.y, b.w, b.h);
+            line(
+                "found",
+                &format!("{} {:.3} in \"{}\" at {at}", finding.class, finding.score.get(), finding.region),
+            );
+        }
+    }
+    for model in &record.models {
+        line(
+            "model",
+            &format!(
+                "{} {} on {}",
+                model.name,
+                model.digest.get(..12).unwrap_or(&model.digest),
+                model.provider
+            ),
+        );
+    }
+    if let Some(total) = record.timings_us.total {
+        line("took", &format!("{:.1} ms from trigger to PLC", total as f64 / 1000.0));
+    }
+    for picture in &record.pictures {
+        line("picture", &picture.path);
+    }
+    for missing in &record.pictures_missing {
+        line("no picture", &format!("of {}: {}", missing.camera, missing.why));
+    }
+    out
+}
