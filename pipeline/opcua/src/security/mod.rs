@@ -22,6 +22,7 @@ pub use config::OpcUaServerConfig;
 pub use guard::Guard;
 pub use own::{Own, Wish};
 pub use pki::{Entry, Pki, PkiError};
+pub(crate) use policy::policies;
 pub use policy::{Openness, Policy, ServerSecurity};
 pub use server::{ServerError, secure};
 pub use unharmed::unharmed;
