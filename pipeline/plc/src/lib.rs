@@ -18,5 +18,7 @@ pub use answer::{Answer, VerdictCode};
 pub use event::{DropCause, LinkFaultKind, PlcEvent, Wait};
 pub use handshake::{StationState, Timing};
 pub use link::{AnswerError, PlcError, PlcLink};
-pub use protocol::{AdsConfig, Device, ModbusTcpConfig, PlcConfig, Role, S7Config, SlmpConfig};
+pub use protocol::{
+    AdsConfig, Device, ModbusTcpConfig, OpcUaConfig, PlcConfig, Role, S7Config, Single, SlmpConfig,
+};
 pub use register_map::{FromPlc, ToPlc};

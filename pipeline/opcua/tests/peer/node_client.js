@@ -48,6 +48,7 @@ async function main() {
         : { type: UserTokenType.Anonymous };
     session = await client.createSession(identity);
   } catch (error) {
+    if (process.env.PLUMB_STACK) fs.writeFileSync(process.env.PLUMB_STACK, error.stack);
     console.log(JSON.stringify({ connected: false, why: nameOf(error) }));
     process.exit(0);
   }
@@ -68,4 +69,4 @@ async function main() {
   process.exit(0);
 }
 
-main().catch((error) => { console.log(JSON.stringify({ connected: false, why: nameOf(error) })); process.exit(0); });
+main().catch((error) => { if (process.env.PLUMB_STACK) fs.writeFileSync(process.env.PLUMB_STACK, error.stack); console.log(JSON.stringify({ connected: false, why: nameOf(error) })); process.exit(0); });

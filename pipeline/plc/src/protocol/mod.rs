@@ -4,6 +4,7 @@
 mod ads;
 pub(crate) mod cyclic;
 mod modbus_tcp;
+mod opc_ua;
 pub(crate) mod own_thread;
 mod s7;
 mod slmp;
@@ -12,6 +13,7 @@ pub(crate) mod stream;
 use crate::{LinkFaultKind, PlcError, Timing, port::Port};
 pub use ads::AdsConfig;
 pub use modbus_tcp::{ModbusTcpConfig, Role};
+pub use opc_ua::{OpcUaConfig, Single};
 pub use s7::S7Config;
 use serde::{Deserialize, Serialize};
 pub use slmp::{Device, SlmpConfig};
@@ -32,11 +34,13 @@ pub enum PlcConfig {
     Ads(AdsConfig),
     /// Mitsubishi SLMP (MC protocol, 3E): the station writes into the PLC's registers.
     Slmp(SlmpConfig),
+    /// OPC UA: the station writes into variables of the PLC's server, encrypted.
+    OpcUa(OpcUaConfig),
 }
 
 impl PlcConfig {
     /// Every kind, as the config spells it.
-    pub const KINDS: [&'static str; 5] = ["none", "modbus_tcp", "s7", "ads", "slmp"];
+    pub const KINDS: [&'static str; 6] = ["none", "modbus_tcp", "s7", "ads", "slmp", "opc_ua"];
 
     /// The spelling used in config and as a metric's label.
     pub fn kind(&self) -> &'static str {
@@ -46,6 +50,7 @@ impl PlcConfig {
             Self::S7(_) => "s7",
             Self::Ads(_) => "ads",
             Self::Slmp(_) => "slmp",
+            Self::OpcUa(_) => "opc_ua",
         }
     }
 
@@ -57,6 +62,7 @@ impl PlcConfig {
             Self::S7(config) => config.problems(),
             Self::Ads(config) => config.problems(),
             Self::Slmp(config) => config.problems(),
+            Self::OpcUa(config) => config.problems(),
         }
     }
 
@@ -68,6 +74,7 @@ impl PlcConfig {
             Self::S7(config) => Some(&config.address),
             Self::Ads(config) => Some(&config.address),
             Self::Slmp(config) => Some(&config.address),
+            Self::OpcUa(config) => Some(config.address()),
         }
     }
 
@@ -79,6 +86,7 @@ impl PlcConfig {
             Self::S7(config) => config.open().map(Some),
             Self::Ads(config) => config.open().map(Some),
             Self::Slmp(config) => config.open().map(Some),
+            Self::OpcUa(config) => config.open().map(Some),
         }
     }
 }
