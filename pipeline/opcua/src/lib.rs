@@ -5,4 +5,5 @@
 //! could not. Nothing here trusts a certificate by itself: that is a person's act (`plumb opcua trust`).
 
 pub mod client;
+pub mod machine_vision;
 pub mod security;
