@@ -53,11 +53,13 @@ pub enum TriggerSource {
     Api,
     /// The PLC set the Trigger bit of its register block.
     Plc,
+    /// A client of the OPC UA server called `StartSingleJob`.
+    OpcUa,
 }
 
 impl TriggerSource {
     /// Every source, for metrics that must exist before the first trigger.
-    pub const ALL: [Self; 4] = [Self::Frame, Self::PhotoEye, Self::Api, Self::Plc];
+    pub const ALL: [Self; 5] = [Self::Frame, Self::PhotoEye, Self::Api, Self::Plc, Self::OpcUa];
 
     /// The spelling used in metrics and records.
     pub fn as_str(self) -> &'static str {
@@ -66,6 +68,7 @@ impl TriggerSource {
             Self::PhotoEye => "photo_eye",
             Self::Api => "api",
             Self::Plc => "plc",
+            Self::OpcUa => "opc_ua",
         }
     }
 }

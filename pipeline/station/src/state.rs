@@ -54,6 +54,7 @@ struct Facts {
     plc: Option<String>,
     ledger: Option<String>,
     withheld: Option<String>,
+    held: Option<String>,
     stand_ins: Vec<String>,
     models: BTreeMap<(ModelId, usize), String>,
     mirrors: BTreeMap<String, String>,
@@ -125,6 +126,16 @@ impl Health {
     /// The recipe in use may judge (`None`) or not yet, with the reason.
     pub fn withheld(&self, says: Option<String>) {
         self.facts().withheld = says;
+    }
+
+    /// Somebody took the station out of work (with who and why), or no more (`None`). Gives what was so before.
+    pub fn held(&self, says: Option<String>) -> Option<String> {
+        std::mem::replace(&mut self.facts().held, says)
+    }
+
+    /// Whether parts that begin now are answered `Missed` because somebody wants it so.
+    pub fn is_held(&self) -> bool {
+        self.facts().held.is_some()
     }
 
     /// Models of the recipe in use that do not run where they were meant to, each with the reason.
@@ -201,7 +212,7 @@ impl Health {
         } else if !facts.warm {
             reasons.push("the models are not loaded and warm yet".to_owned());
             State::NotReleased
-        } else if let Some(says) = &facts.withheld {
+        } else if let Some(says) = facts.held.as_ref().or(facts.withheld.as_ref()) {
             reasons.insert(0, says.clone());
             State::NotReleased
         } else if reasons.is_empty() {
@@ -232,6 +243,18 @@ mod tests {
         assert_eq!(health.condition(), Condition { state: State::Degraded, reasons: reasons.into() });
         health.model((ModelId(1), 1), None);
         health.stands_in(vec![]);
+        assert!(health.condition().is_ready());
+    }
+
+    #[test]
+    fn a_held_station_is_not_released_until_it_is_let_go() {
+        let health = Health::default();
+        health.warm();
+        assert_eq!(health.held(Some("Halt by anna".into())), None);
+        let reasons = vec!["Halt by anna".to_owned()];
+        assert_eq!(health.condition(), Condition { state: State::NotReleased, reasons });
+        assert!(health.is_held());
+        assert_eq!(health.held(None).as_deref(), Some("Halt by anna"));
         assert!(health.condition().is_ready());
     }
 

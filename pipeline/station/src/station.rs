@@ -4,7 +4,10 @@
 //! confirmed, the ledger commits.
 
 use crate::{
-    background::{Background, LedgerKeeper, Tap, Watchman},
+    background::{
+        Background, LedgerKeeper, Tap, Watchman,
+        opc_ua::{self, Door, OpcUa},
+    },
     budget::{self, Stopwatch},
     changeover::Changeover,
     config::{CameraPlan, Plan, Preload, TriggerSection},
@@ -27,6 +30,7 @@ use plumb_capture::{Camera, CameraEvent, LineCamera, SourceConfig, trigger::Phot
 use plumb_inference::Runtime;
 use plumb_inspection::{CameraId, Frame, PartId, TriggerSource, Trip};
 use plumb_ledger::{Ledger, ModelError};
+use plumb_opcua::machine_vision::Publisher;
 use plumb_plc::{PlcConfig, PlcEvent, PlcLink};
 use std::{
     collections::BTreeMap,
@@ -78,6 +82,8 @@ pub struct Wiring {
 pub struct Station {
     /// Where HTTP is served, if it is; the port is the system's choice where the config says 0.
     pub address: Option<SocketAddr>,
+    /// Where OPC UA is served, if it is.
+    pub opc_ua_address: Option<SocketAddr>,
     /// Counts everything.
     pub metrics: Arc<Metrics>,
     plan: Arc<Plan>,
@@ -89,6 +95,7 @@ pub struct Station {
     stages: Vec<JoinHandle<()>>,
     ledger: Arc<Ledger>,
     background: Background,
+    opc_ua: Option<OpcUa>,
 }
 
 impl Station {
@@ -152,6 +159,9 @@ impl Station {
             ShadowSeat::start(plan.clone(), metrics.clone(), ledger.shadows(), mender.clone())
                 .map_err(StartError::device)?;
 
+        let publisher = Publisher::default();
+        let opcua = plan.opcua.clone().filter(|_| !replay);
+        let tap = if opcua.is_some() { Some(heard_by(publisher.clone(), plan.clone(), tap)) } else { tap };
         let mut stages = vec![mender_thread];
         let (mirror_door, mirrors) =
             mirrors::start(&plan.mirrors, desk.clone(), metrics.clone(), health.clone())
@@ -210,6 +220,15 @@ impl Station {
             let running = start_camera(camera, &plan.trigger, &desk, &health, (line.clone(), ear.clone()))?;
             desk.adopt(&camera.id, running);
         }
+        let door = || Door {
+            plan: plan.clone(),
+            desk: desk.clone(),
+            health: health.clone(),
+            editions: editions.clone(),
+            changeover: changeover.clone(),
+        };
+        let opc_ua = opcua.map(|config| OpcUa::start(&config, door(), &publisher)).transpose();
+        let opc_ua = opc_ua.map_err(StartError::Device)?;
         let watchman = Watchman {
             plan: plan.clone(),
             desk: desk.clone(),
@@ -226,6 +245,7 @@ impl Station {
         let crew = changeover.start(crew).map_err(StartError::device)?;
         Ok(Self {
             address,
+            opc_ua_address: opc_ua.as_ref().map(OpcUa::address),
             metrics,
             plan,
             desk,
@@ -236,6 +256,7 @@ impl Station {
             stages,
             ledger,
             background,
+            opc_ua,
         })
     }
 
@@ -309,6 +330,9 @@ impl Station {
                 tracing::error!(thread = name, "Thread ended by a panic.");
             }
         }
+        if let Some(opc_ua) = self.opc_ua {
+            opc_ua.stop();
+        }
         self.background.stop();
         drop((self.changeover, self.desk));
         match Arc::into_inner(self.ledger) {
@@ -316,6 +340,16 @@ impl Station {
             None => Err(StartError::Device("the ledger is still in use and could not be closed".to_owned())),
         }
     }
+}
+
+/// Every record goes to OPC UA's clients as well as to who hears it already.
+fn heard_by(publisher: Publisher, plan: Arc<Plan>, mut tap: Option<Tap>) -> Tap {
+    Box::new(move |record| {
+        publisher.publish(opc_ua::result(record, &plan));
+        if let Some(tap) = &mut tap {
+            tap(record);
+        }
+    })
 }
 
 /// Ready only after a warm-up that measured each model against its deadline. Gives the recipe to start with, too.

@@ -54,6 +54,9 @@ impl Run {
         if let Some(address) = station.address {
             say(&format!("metrics http://{address}/metrics   state http://{address}/readyz"));
         }
+        if let Some(address) = station.opc_ua_address {
+            say(&format!("OPC UA opc.tcp://{address}"));
+        }
         let stop = stop_on_signal();
         let end =
             self.seconds.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));

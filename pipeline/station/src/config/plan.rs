@@ -13,13 +13,15 @@ use plumb_capture::{SourceConfig, WatchConfig, trigger::PhotoEye};
 use plumb_inspection::{CameraId, FlatField, Lens, MmPerPx, RecipeNumber};
 use plumb_ledger::LedgerConfig;
 use plumb_line::LineConfig;
+use plumb_opcua::security::OpcUaServerConfig;
 use plumb_plc::PlcConfig;
 use plumb_preprocess::Optics;
 use plumb_verdict::TrendConfig;
+use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// A station that can be built: every name in it resolves.
@@ -47,6 +49,12 @@ pub struct Plan {
     pub infer: InferSection,
     /// When the line had better stop.
     pub trend: TrendConfig,
+    /// The OPC UA server, where there is one.
+    pub opcua: Option<OpcUaServerConfig>,
+    /// SHA-256 of `station.toml`, in hex.
+    pub digest: String,
+    /// When `station.toml` was last changed; when it was read, where the disk does not say.
+    pub changed_at: SystemTime,
     /// Where its recipes lie, to be read again.
     pub recipes_folder: PathBuf,
     /// By the number the PLC knows.
@@ -100,8 +108,10 @@ struct Reader<'p> {
     problems: &'p mut Problems,
 }
 
-const SECTIONS: [&str; 11] =
-    ["station", "camera", "trigger", "plc", "mirror", "gate", "tracking", "ledger", "line", "infer", "trend"];
+const SECTIONS: [&str; 12] = [
+    "station", "camera", "trigger", "plc", "mirror", "gate", "tracking", "ledger", "line", "infer", "trend",
+    "opcua",
+];
 
 impl Reader<'_> {
     fn station(mut self, file: &Path) -> Option<Plan> {
@@ -125,6 +135,10 @@ impl Reader<'_> {
         let line: Option<LineConfig> = self.optional(&document, "line");
         for problem in line.iter().flat_map(LineConfig::problems) {
             self.problems.push(document.problem(&["line", problem.field], problem.to_string()));
+        }
+        let opcua: Option<OpcUaServerConfig> = self.optional(&document, "opcua");
+        for says in opcua.iter().flat_map(OpcUaServerConfig::problems) {
+            self.problems.push(document.problem(&["opcua"], says));
         }
         let cameras = self.cameras(&document, &folder, line.is_some());
         if let Some(trigger) = &trigger {
@@ -157,6 +171,12 @@ impl Reader<'_> {
             line,
             infer,
             trend,
+            opcua,
+            digest: Sha256::digest(document.text()).iter().map(|byte| format!("{byte:02x}")).collect(),
+            changed_at: file
+                .metadata()
+                .and_then(|file| file.modified())
+                .unwrap_or_else(|_| SystemTime::now()),
             recipes_folder,
             recipes,
             first_recipe,

@@ -118,7 +118,12 @@ impl LineWiring for Belt {
         let edges = line.photo_eye_edges(now);
         lock(&self.0.at_eye).extend(edges.iter().map(|edge| (edge.encoder, edge.index)));
         let edges = edges.iter().map(|edge| edge.encoder).collect();
-        LineInputs { encoder: line.encoder(now), photo_eye_edges: edges, line_running: true }
+        LineInputs {
+            encoder: line.encoder(now),
+            photo_eye_edges: edges,
+            line_running: true,
+            ..LineInputs::default()
+        }
     }
 
     fn outputs(&mut self, now: Instant, out: &ScanOut) {
