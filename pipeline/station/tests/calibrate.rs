@@ -164,9 +164,13 @@ fn known_lengths_give_a_scale_without_a_target_and_a_live_camera_gives_the_pictu
     let station =
         "[[camera]]\nid = \"top\"\nserial = \"SN-5\"\nsource = { kind = \"files\", path = \"belt\" }\n";
     fs::write(desk.path("station.toml"), station).expect("written");
-    let args = ["plane", "station.toml", "--target", BOARD, "--calibration", "live.toml", "--serial", "SN-5"];
+    let args = ["plane", "station.toml", "--target", BOARD, "--calibration", "live.toml"];
     let (code, _, stderr) = desk.run(&args);
     assert_eq!(code, 0, "{stderr}");
+    let camera = Calibration::read(&desk.path("live.toml")).expect("read").camera;
+    assert_eq!(camera.serial.as_deref(), Some("SN-5"), "the config tells the camera");
+    let (code, _, stderr) = desk.run(&[&args[..], &["--serial", "SN-6"]].concat());
+    assert_eq!((code, stderr.contains("is of camera SN-5, this is camera SN-6")), (3, true), "{stderr}");
     let kept: Vec<_> = fs::read_dir(desk.path("calibration-pictures")).expect("kept").flatten().collect();
     assert_eq!(kept.len(), 1, "the picture it rests on is kept");
     let (code, _, stderr) = desk.run(&["plane", "station.toml", "--camera", "side", "--target", BOARD]);

@@ -27,7 +27,7 @@ pub(in crate::cli) struct LightCommand {
     /// The calibration to add the light to; the fields are written beside it. A new one where there is none.
     #[arg(long, value_name = "FILE", default_value = "calibration.toml")]
     calibration: PathBuf,
-    /// The camera's serial number, for a new calibration.
+    /// The camera's serial number; by default what the station's config says.
     #[arg(long)]
     serial: Option<String>,
     /// From now on it holds so long; else until it did.
@@ -83,7 +83,11 @@ impl LightCommand {
         report: LightReport,
         size_px: Option<[u32; 2]>,
     ) -> Result<String, Stop> {
-        let mut calibration = open_or_new(&self.calibration, self.serial.as_deref(), size_px)?;
+        let serial = match &self.serial {
+            Some(serial) => Some(serial.clone()),
+            None => self.white.serial()?,
+        };
+        let mut calibration = open_or_new(&self.calibration, serial.as_deref(), size_px)?;
         if let Some(size) = size_px.filter(|size| *size != calibration.camera.size_px) {
             let [expected_width, expected_height] = calibration.camera.size_px;
             return Err(CameraError::Size {

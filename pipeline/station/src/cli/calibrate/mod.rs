@@ -91,7 +91,16 @@ fn unless_unheard(printed: Exit, exit: Exit) -> Exit {
 /// The calibration in `file`, or a new one for frames of `size_px` where there is none yet.
 fn open_or_new(file: &Path, serial: Option<&str>, size_px: Option<[u32; 2]>) -> Result<Calibration, Stop> {
     if file.exists() {
-        return Ok(Calibration::read(file)?);
+        let calibration = Calibration::read(file)?;
+        // Two cameras in one file would be neither's.
+        return match (&calibration.camera.serial, serial) {
+            (Some(of), Some(here)) if of != here => {
+                let says =
+                    format!("{} is of camera {of}, this is camera {here}; name another file", file.display());
+                Err(Stop(Exit::Config, says))
+            }
+            _ => Ok(calibration),
+        };
     }
     let Some(size_px) = size_px else {
         let says =

@@ -38,7 +38,7 @@ pub(in crate::cli) struct PlaneCommand {
     /// Size of the frames, for a new calibration from lengths.
     #[arg(long, value_name = "WxH")]
     size: Option<SizeArgument>,
-    /// The camera's serial number, for a new calibration.
+    /// The camera's serial number; by default what the station's config says.
     #[arg(long)]
     serial: Option<String>,
     /// From now on it holds so long; else until it did.
@@ -54,15 +54,19 @@ impl PlaneCommand {
         if !(self.u_px.is_finite() && self.u_px >= 0.0 && (0.0..=100.0).contains(&self.target_u_percent)) {
             return Err(Stop::usage("--u-px and --target-u-percent are 0 or more, and finite"));
         }
+        let mut serial = self.serial.clone();
         let shot = match (&self.source, &self.target) {
             (Some(source), Some(target)) => {
                 let source = Source { source: source.clone(), live: self.live.clone() };
+                if serial.is_none() {
+                    serial = source.serial()?;
+                }
                 Some(first_shot(&source, target)?)
             }
             _ => None,
         };
         let size_px = shot.as_ref().map(|(_, size)| *size).or(self.size.map(|size| size.0));
-        let mut calibration = open_or_new(&self.calibration, self.serial.as_deref(), size_px)?;
+        let mut calibration = open_or_new(&self.calibration, serial.as_deref(), size_px)?;
         let lens = calibration.lens();
         let (fit, pictures) = match (&shot, &self.target) {
             (Some((shot, [width, height])), Some(target)) => {
