@@ -39,12 +39,13 @@ impl LineWiring for NoBelt {
 }
 
 /// Somebody else's stacks: path, script, Python module, and how the station reaches it.
-const FOREIGN: [(&str, &str, &str, fn(String) -> PlcConfig); 3] = [
+const FOREIGN: [(&str, &str, &str, fn(String) -> PlcConfig); 4] = [
     ("s7", "s7.py", "snap7", |at| PlcConfig::S7(S7Config::new(at, 100))),
     ("ads", "ads.py", "pyads", |at| PlcConfig::Ads(AdsConfig::new(at, "127.0.0.1.1.1"))),
     ("slmp", "slmp.py", "pymcprotocol", |at| {
         PlcConfig::Slmp(SlmpConfig::new(at, "D0".parse().expect("a device")))
     }),
+    ("opc_ua_encrypted", "opc_ua.py", "asyncua", |at| PlcConfig::OpcUa(foreign::opc_ua(at))),
 ];
 
 fn main() {

@@ -211,7 +211,7 @@ enum Wire {
     Foreign { script: &'static str, module: &'static str, config: fn(String) -> PlcConfig },
 }
 
-const WIRES: [Wire; 7] = [
+const WIRES: [Wire; 8] = [
     Wire::Modbus { station: Role::Client, fc23: true },
     Wire::Modbus { station: Role::Client, fc23: false },
     Wire::Modbus { station: Role::Server, fc23: true },
@@ -219,6 +219,7 @@ const WIRES: [Wire; 7] = [
     Wire::Foreign { script: "s7.py", module: "snap7", config: s7 },
     Wire::Foreign { script: "ads.py", module: "pyads", config: ads },
     Wire::Foreign { script: "slmp.py", module: "pymcprotocol", config: slmp },
+    Wire::Foreign { script: "opc_ua.py", module: "asyncua", config: opc_ua },
 ];
 
 /// The keys that every client has, quick enough for a test.
@@ -241,6 +242,10 @@ fn ads(address: String) -> PlcConfig {
 
 fn slmp(address: String) -> PlcConfig {
     PlcConfig::Slmp(quick!(SlmpConfig::new(address, "D0".parse().unwrap())))
+}
+
+fn opc_ua(address: String) -> PlcConfig {
+    PlcConfig::OpcUa(quick!(foreign::opc_ua(address)))
 }
 
 fn modbus(role: Role, address: String) -> PlcConfig {

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod doctor;
 mod model;
+mod opcua;
 mod parts;
 mod replay;
 mod run;
@@ -51,6 +52,9 @@ enum Command {
     /// Thresholds with a guarantee that can be signed.
     #[command(subcommand)]
     Threshold(threshold::Threshold),
+    /// OPC UA: the station's certificate, who is trusted, who knocked, users.
+    #[command(subcommand, name = "opcua")]
+    OpcUa(opcua::OpcUa),
     /// Print completions for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -95,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Model(model) => model.run(),
         Command::Parts(parts) => parts.run(),
         Command::Threshold(threshold) => threshold.run(),
+        Command::OpcUa(opcua) => opcua.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "plumb", &mut script);
@@ -140,7 +145,7 @@ fn log_to_stderr(verbose: u8, quiet: bool, tells_itself: bool) {
         _ => "trace",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("PLUMB_LOG").unwrap_or_else(|_| {
-        tracing_subscriber::EnvFilter::new(format!("warn,plumb={level},plumb_station={level},plumb_capture={level},plumb_plc={level},plumb_ledger={level},plumb_inference={level}"))
+        tracing_subscriber::EnvFilter::new(format!("warn,plumb={level},plumb_station={level},plumb_capture={level},plumb_plc={level},plumb_opcua={level},plumb_ledger={level},plumb_inference={level}"))
     });
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_target(false);
