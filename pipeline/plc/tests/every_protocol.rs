@@ -9,8 +9,8 @@ mod foreign;
 
 use foreign::{Peer, python};
 use plumb_plc::{
-    AdsConfig, Answer, LinkFaultKind, ModbusTcpConfig, PlcConfig, PlcEvent, PlcLink, Role, S7Config,
-    SlmpConfig, StationState, VerdictCode,
+    AdsConfig, Answer, LinkFaultKind, ModbusTcpConfig, OpcUaConfig, PlcConfig, PlcEvent, PlcLink, Role,
+    S7Config, SlmpConfig, StationState, VerdictCode,
     simulator::{
         Fault, GateDecision, GateReason, LineInputs, LineWiring, PlcProgramConfig, ScanOut, SimulatedPlc,
         SimulatedPlcConfig,
@@ -245,7 +245,9 @@ fn slmp(address: String) -> PlcConfig {
 }
 
 fn opc_ua(address: String) -> PlcConfig {
-    PlcConfig::OpcUa(quick!(foreign::opc_ua(address)))
+    // Keys are made and checked: on a busy machine that takes a while, and a deaf PLC is not to cost five seconds.
+    let config = quick!(foreign::opc_ua(address));
+    PlcConfig::OpcUa(OpcUaConfig { connect_timeout_ms: 1_500, ..config })
 }
 
 fn modbus(role: Role, address: String) -> PlcConfig {

@@ -8,8 +8,8 @@ mod foreign;
 use foreign::{Peer, python};
 use plumb_inspection::{PartId, RecipeNumber};
 use plumb_plc::{
-    AdsConfig, Answer, LinkFaultKind, OpcUaConfig, PlcConfig, PlcEvent, PlcLink, S7Config, Single, SlmpConfig,
-    StationState, VerdictCode,
+    AdsConfig, Answer, LinkFaultKind, OpcUaConfig, PlcConfig, PlcEvent, PlcLink, S7Config, Single,
+    SlmpConfig, StationState, VerdictCode,
 };
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -22,19 +22,20 @@ async fn complaint(config: PlcConfig) -> (LinkFaultKind, String) {
     let deadline = Instant::now() + Duration::from_millis(200);
     let (part, code, recipe) = (PartId::FIRST, VerdictCode::Pass, RecipeNumber(1));
     link.answer(Answer { part, code, reason: 0, decision: Duration::ZERO, recipe, deadline }).unwrap();
-    let mut said = None;
+    let (mut said, mut dropped) = (None, false);
     let until = tokio::time::Instant::now() + Duration::from_secs(20);
-    loop {
+    // Whichever comes first: a connection may take longer to be refused than the answer has time.
+    while said.is_none() || !dropped {
         let event = tokio::time::timeout_at(until, heard.recv()).await.expect("the link says what is wrong");
         match event.expect("the link runs") {
             PlcEvent::LinkDown { kind, says } => said = said.or(Some((kind, says))),
-            PlcEvent::AnswerDropped { .. } => break,
+            PlcEvent::AnswerDropped { .. } => dropped = true,
             PlcEvent::AnswerDelivered { .. } => panic!("delivered to a PLC that refuses"),
             _ => {}
         }
     }
     link.stop().await;
-    said.expect("it fell before the answer was given up")
+    said.expect("the loop has waited for it")
 }
 
 async fn check(rows: Vec<(PlcConfig, LinkFaultKind, &str)>) {
@@ -128,11 +129,19 @@ async fn a_plc_with_an_opc_ua_server() {
     let said = LinkFaultKind::Exception;
     check(vec![
         (with(&|c| c.to_plc = node("nowhere")), said, "has no node nsu=http://line;s=nowhere"),
-        (with(&|c| c.from_plc = Some("nsu=http://elsewhere;s=a".try_into().unwrap())), said, "has no namespace"),
+        (
+            with(&|c| c.from_plc = Some("nsu=http://elsewhere;s=a".try_into().unwrap())),
+            said,
+            "has no namespace",
+        ),
         (with(&|c| c.to_plc = node("locked")), said, "does not let this user write nsu=http://line;s=locked"),
         (with(&|c| c.from_plc = node("short")), said, "as UInt16[9]; it should be ARRAY [0..9] OF WORD"),
         (with(&|c| c.to_plc = node("reals")), said, "as Float[10]; it should be"),
-        (with(&|c| c.login.password_file = Some(wrong_password.clone())), said, "refused the log-in of \"plumb\""),
+        (
+            with(&|c| c.login.password_file = Some(wrong_password.clone())),
+            said,
+            "refused the log-in of \"plumb\"",
+        ),
         (with(&|c| c.login = Default::default()), said, "does not allow log-in by anonymous"),
         (with(&|c| c.pki = strangers.clone()), said, "is not trusted; compare its thumbprint"),
         (with(&|c| c.url = c.url.replace("127.0.0.1", "0.0.0.0")), said, "is not for host \"0.0.0.0\""),
