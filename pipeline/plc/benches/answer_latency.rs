@@ -46,7 +46,7 @@ struct Foreign {
     config: fn(String) -> PlcConfig,
 }
 
-const FOREIGN: [Foreign; 4] = [
+const FOREIGN: [Foreign; 5] = [
     Foreign {
         path: "s7",
         script: "s7.py",
@@ -70,6 +70,12 @@ const FOREIGN: [Foreign; 4] = [
         script: "logix.py",
         module: "ethernetip",
         config: |at| PlcConfig::Logix(LogixConfig::new(at)),
+    },
+    Foreign {
+        path: "opc_ua_encrypted",
+        script: "opc_ua.py",
+        module: "asyncua",
+        config: |at| PlcConfig::OpcUa(foreign::opc_ua(at)),
     },
 ];
 

@@ -9,8 +9,8 @@ mod foreign;
 
 use foreign::{Peer, python};
 use plumb_plc::{
-    AdsConfig, Answer, EthernetIpConfig, LinkFaultKind, LogixConfig, ModbusTcpConfig, PlcConfig, PlcEvent,
-    PlcLink, Role, S7Config, SlmpConfig, StationState, VerdictCode,
+    AdsConfig, Answer, EthernetIpConfig, LinkFaultKind, LogixConfig, ModbusTcpConfig, OpcUaConfig, PlcConfig,
+    PlcEvent, PlcLink, Role, S7Config, SlmpConfig, StationState, VerdictCode,
     simulator::{
         Fault, GateDecision, GateReason, LineInputs, LineWiring, PlcProgramConfig, ScanOut, SimulatedPlc,
         SimulatedPlcConfig,
@@ -218,7 +218,7 @@ const MODBUS_CLIENT: Wire = Wire::Modbus { station: Role::Client, fc23: true };
 const MODBUS_SERVER: Wire = Wire::Modbus { station: Role::Server, fc23: true };
 
 /// A new one is a row here and, where the PLC is somebody else's, a script in `tests/peer`.
-const WIRES: [Wire; 9] = [
+const WIRES: [Wire; 10] = [
     MODBUS_CLIENT,
     Wire::Modbus { station: Role::Client, fc23: false },
     MODBUS_SERVER,
@@ -228,6 +228,7 @@ const WIRES: [Wire; 9] = [
     Wire::Foreign { script: "slmp.py", module: "pymcprotocol", config: slmp },
     Wire::Foreign { script: "logix.py", module: "ethernetip", config: logix },
     Wire::Scanner,
+    Wire::Foreign { script: "opc_ua.py", module: "asyncua", config: opc_ua },
 ];
 
 /// The keys that every client has, quick enough for a test.
@@ -254,6 +255,12 @@ fn slmp(address: String) -> PlcConfig {
 
 fn logix(address: String) -> PlcConfig {
     PlcConfig::Logix(quick!(LogixConfig::new(address)))
+}
+
+fn opc_ua(address: String) -> PlcConfig {
+    // Keys are made and checked: on a busy machine that takes a while, and a deaf PLC is not to cost five seconds.
+    let config = quick!(foreign::opc_ua(address));
+    PlcConfig::OpcUa(OpcUaConfig { connect_timeout_ms: 1_500, ..config })
 }
 
 fn modbus(role: Role, address: String) -> PlcConfig {

@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod doctor;
 mod model;
+mod opcua;
 mod parts;
 mod replay;
 mod run;
@@ -59,6 +60,9 @@ enum Command {
     /// Cameras: lens, scale of the part's plane, light, focus, from pictures of a target or a live camera.
     #[command(subcommand)]
     Calibrate(calibrate::Calibrate),
+    /// OPC UA: the station's certificate, who is trusted, who knocked, users.
+    #[command(subcommand, name = "opcua")]
+    OpcUa(opcua::OpcUa),
     /// Print completions for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -108,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Threshold(threshold) => threshold.run(),
         Command::Study(study) => study.run(),
         Command::Calibrate(calibrate) => calibrate.run(),
+        Command::OpcUa(opcua) => opcua.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "plumb", &mut script);
@@ -153,7 +158,7 @@ fn log_to_stderr(verbose: u8, quiet: bool, tells_itself: bool) {
         _ => "trace",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("PLUMB_LOG").unwrap_or_else(|_| {
-        tracing_subscriber::EnvFilter::new(format!("warn,plumb={level},plumb_station={level},plumb_capture={level},plumb_plc={level},plumb_ledger={level},plumb_inference={level}"))
+        tracing_subscriber::EnvFilter::new(format!("warn,plumb={level},plumb_station={level},plumb_capture={level},plumb_plc={level},plumb_opcua={level},plumb_ledger={level},plumb_inference={level}"))
     });
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_target(false);
