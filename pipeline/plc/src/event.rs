@@ -24,6 +24,11 @@ pub enum PlcEvent {
     /// One exchange with the PLC took this long. Sent for each exchange that carried a new answer, else about ten
     /// times a second, and left out where the station is behind with its events. None in the server role.
     RoundTrip(Duration),
+    /// Server role: a caller was not let in. The link to the PLC is as it was. Told about once a second at most.
+    TurnedAway {
+        /// For the log: who, and why.
+        says: String,
+    },
     /// The link is up, but the PLC's heartbeat has stood still: its program has stopped.
     PlcLost {
         /// For the log.
@@ -149,11 +154,13 @@ pub enum LinkFaultKind {
     WrongAnswer,
     /// Server role: the PLC stopped polling.
     Silent,
+    /// Its certificate was not accepted, or ours by it.
+    Untrusted,
 }
 
 impl LinkFaultKind {
     /// Every kind, for metrics that must exist before the first fault.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Refused,
         Self::Unreachable,
         Self::Timeout,
@@ -161,6 +168,7 @@ impl LinkFaultKind {
         Self::Exception,
         Self::WrongAnswer,
         Self::Silent,
+        Self::Untrusted,
     ];
 
     /// The spelling used in metrics.
@@ -173,6 +181,7 @@ impl LinkFaultKind {
             Self::Exception => "exception",
             Self::WrongAnswer => "wrong_answer",
             Self::Silent => "silent",
+            Self::Untrusted => "untrusted",
         }
     }
 }

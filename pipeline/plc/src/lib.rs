@@ -20,6 +20,6 @@ pub use handshake::{StationState, Timing};
 pub use link::{AnswerError, PlcError, PlcLink};
 pub use protocol::{
     AdsConfig, Device, EthernetIpConfig, LogixConfig, ModbusTcpConfig, PlcConfig, Role, S7Config, SlmpConfig,
-    ethernet_ip,
+    TlsConfig, ethernet_ip,
 };
 pub use register_map::{FromPlc, ToPlc};

@@ -6,8 +6,10 @@
 
 use plumb_inspection::{PartId, RecipeNumber};
 mod foreign;
+mod plant;
 
 use foreign::{Peer, python};
+use plant::Plant;
 use plumb_plc::{
     AdsConfig, Answer, EthernetIpConfig, LinkFaultKind, LogixConfig, ModbusTcpConfig, PlcConfig, PlcEvent,
     PlcLink, Role, S7Config, SlmpConfig, StationState, VerdictCode,
@@ -209,12 +211,14 @@ enum Wire {
     Modbus { station: Role, fc23: bool },
     /// Our PLC program on the memory of somebody else's CPU, behind a wire that can be broken.
     Foreign { script: &'static str, module: &'static str, config: fn(String) -> PlcConfig },
+    /// As the last, with certificates.
+    ModbusTls,
     /// Our PLC program on the memory of somebody else's EtherNet/IP scanner, which owns the station as a module. Its
     /// cyclic data are UDP, so no relay lies between.
     Scanner,
 }
 
-const WIRES: [Wire; 9] = [
+const WIRES: [Wire; 10] = [
     Wire::Modbus { station: Role::Client, fc23: true },
     Wire::Modbus { station: Role::Client, fc23: false },
     Wire::Modbus { station: Role::Server, fc23: true },
@@ -223,6 +227,7 @@ const WIRES: [Wire; 9] = [
     Wire::Foreign { script: "ads.py", module: "pyads", config: ads },
     Wire::Foreign { script: "slmp.py", module: "pymcprotocol", config: slmp },
     Wire::Foreign { script: "logix.py", module: "ethernetip", config: logix },
+    Wire::ModbusTls,
     Wire::Scanner,
 ];
 
@@ -274,6 +279,7 @@ impl Wire {
         match self {
             Self::Modbus { .. } => true,
             Self::Foreign { module, .. } => python(module).is_some(),
+            Self::ModbusTls => python("pymodbus").is_some(),
             Self::Scanner => python("ethernetip").is_some(),
         }
     }
@@ -316,6 +322,18 @@ impl Line {
                 let plc = SimulatedPlc::beside(started.plc, ms(2), program, belt.clone()).unwrap();
                 peer = Some(started);
                 (Station::start(config(plc.local_addr().unwrap().to_string())), plc)
+            }
+            Wire::ModbusTls => {
+                let plant = Plant::new();
+                let folder = plant.folder().to_str().unwrap();
+                let started =
+                    Peer::start(&python("pymodbus").unwrap(), "modbus_tls.py", &[folder, "plc", "plant"]);
+                let plc = SimulatedPlc::beside(started.plc, ms(2), program, belt.clone()).unwrap();
+                peer = Some(started);
+                let mut config =
+                    quick!(ModbusTcpConfig::new(Role::Client, plc.local_addr().unwrap().to_string()));
+                (config.base, config.tls) = (100, Some(plant.tls("station")));
+                (Station::start(PlcConfig::ModbusTcp(config)), plc)
             }
             Wire::Scanner => {
                 let station = Station::start(PlcConfig::EthernetIp(EthernetIpConfig::new("127.0.0.1:44818")));

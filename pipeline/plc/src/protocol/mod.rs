@@ -15,11 +15,11 @@ use crate::{LinkFaultKind, PlcError, Timing, port::Port};
 pub use ads::AdsConfig;
 pub use ethernet_ip::EthernetIpConfig;
 pub use logix::LogixConfig;
-pub use modbus_tcp::{ModbusTcpConfig, Role};
+pub use modbus_tcp::{ModbusTcpConfig, Role, TlsConfig};
 pub use s7::S7Config;
 use serde::{Deserialize, Serialize};
 pub use slmp::{Device, SlmpConfig};
-use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, path::Path, pin::Pin, sync::Arc, time::Duration};
 
 /// The `[plc]` table of `station.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -70,6 +70,23 @@ impl PlcConfig {
             Self::EthernetIp(config) => config.problems(),
             Self::Logix(config) => config.problems(),
         }
+    }
+
+    /// Every problem of the files it names, as sentences.
+    pub fn file_problems(&self) -> Vec<String> {
+        match self {
+            Self::ModbusTcp(config) => config.file_problems(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Paths in it that are not absolute begin at `folder`.
+    #[must_use]
+    pub fn relative_to(mut self, folder: &Path) -> Self {
+        if let Self::ModbusTcp(config) = &mut self {
+            config.relative_to(folder);
+        }
+        self
     }
 
     /// Where the PLC is, or where the station listens for it: `host:port`. `None` where there is no PLC.

@@ -108,12 +108,9 @@ impl Reader<'_> {
             let route: Vec<&str> = ["ledger"].into_iter().chain(key.split('.')).collect();
             self.problems.push(document.problem(&route, format!("{key} {says}")));
         }
-        let plc = self.optional(&document, "plc").unwrap_or(PlcConfig::None);
-        if let PlcConfig::ModbusTcp(modbus) = &plc {
-            modbus
-                .problems()
-                .into_iter()
-                .for_each(|says| self.problems.push(document.problem(&["plc"], says)));
+        let plc = self.optional(&document, "plc").unwrap_or(PlcConfig::None).relative_to(&folder);
+        for says in plc.problems().into_iter().chain(plc.file_problems()) {
+            self.problems.push(document.problem(&["plc"], says));
         }
         let line: Option<LineConfig> = self.optional(&document, "line");
         for problem in line.iter().flat_map(LineConfig::problems) {

@@ -333,6 +333,10 @@ impl VerdictStage {
                 tracing::warn!("{says}");
                 self.plc_is(Some(says));
             }
+            PlcEvent::TurnedAway { says } => {
+                self.plc_error("turned_away");
+                tracing::warn!("{says}.");
+            }
             PlcEvent::PlcLost { says } => {
                 self.plc_error("heartbeat_lost");
                 tracing::warn!("{says}");
