@@ -95,6 +95,8 @@ pub enum DropCause {
     NumberReused,
     /// The PLC polls, but did not read the answer.
     NotRead,
+    /// Digital lines: the part was at the gate, or past it, when its answer came.
+    PastTheGate,
     /// The station stopped first.
     Stopped,
 }
@@ -105,6 +107,7 @@ impl fmt::Display for DropCause {
             Self::Expired => "its deadline passed while the PLC could not be reached",
             Self::NumberReused => "the PLC used its number for another part",
             Self::NotRead => "the PLC did not read it",
+            Self::PastTheGate => "the part was at the gate already",
             Self::Stopped => "the station stopped",
         })
     }

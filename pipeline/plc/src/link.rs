@@ -3,7 +3,7 @@
 use crate::{
     Answer, PlcConfig, PlcEvent, StationState,
     backoff::Backoff,
-    handshake::Timing,
+    handshake::{Seen, Timing},
     port::Port,
     protocol::{Broken, Ended, Protocol},
 };
@@ -104,6 +104,11 @@ impl PlcLink {
             None => true,
             Some(task) => !task.is_finished() && self.port.step(|shake, _| shake.is_up()),
         }
+    }
+
+    /// The block as it last crossed the wire, for whoever looks on.
+    pub fn seen(&self) -> Seen {
+        self.port.step(|shake, _| shake.seen())
     }
 
     /// Events lost because the station did not take them; more than 0 is a bug of the station.

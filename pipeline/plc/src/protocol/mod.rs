@@ -3,6 +3,7 @@
 
 mod ads;
 pub(crate) mod cyclic;
+pub mod digital_io;
 pub mod ethernet_ip;
 mod logix;
 mod modbus_tcp;
@@ -11,8 +12,9 @@ mod s7;
 mod slmp;
 pub(crate) mod stream;
 
-use crate::{LinkFaultKind, PlcError, Timing, port::Port};
+use crate::{LinkFaultKind, PlcError, Timing, port::Port, register_map::BLOCK_WORDS};
 pub use ads::AdsConfig;
+pub use digital_io::DigitalIoConfig;
 pub use ethernet_ip::EthernetIpConfig;
 pub use logix::LogixConfig;
 pub use modbus_tcp::{ModbusTcpConfig, Role, TlsConfig};
@@ -40,11 +42,14 @@ pub enum PlcConfig {
     EthernetIp(EthernetIpConfig),
     /// Rockwell Logix: the station writes into two tags of the controller.
     Logix(LogixConfig),
+    /// No PLC between: the station moves the gate by digital lines.
+    DigitalIo(DigitalIoConfig),
 }
 
 impl PlcConfig {
     /// Every kind, as the config spells it.
-    pub const KINDS: [&'static str; 7] = ["none", "modbus_tcp", "s7", "ads", "slmp", "ethernet_ip", "logix"];
+    pub const KINDS: [&'static str; 8] =
+        ["none", "modbus_tcp", "s7", "ads", "slmp", "ethernet_ip", "logix", "digital_io"];
 
     /// The spelling used in config and as a metric's label.
     pub fn kind(&self) -> &'static str {
@@ -56,6 +61,7 @@ impl PlcConfig {
             Self::Slmp(_) => "slmp",
             Self::EthernetIp(_) => "ethernet_ip",
             Self::Logix(_) => "logix",
+            Self::DigitalIo(_) => "digital_io",
         }
     }
 
@@ -69,6 +75,7 @@ impl PlcConfig {
             Self::Slmp(config) => config.problems(),
             Self::EthernetIp(config) => config.problems(),
             Self::Logix(config) => config.problems(),
+            Self::DigitalIo(config) => config.problems(),
         }
     }
 
@@ -89,7 +96,7 @@ impl PlcConfig {
         self
     }
 
-    /// Where the PLC is, or where the station listens for it: `host:port`. `None` where there is no PLC.
+    /// Where the PLC is, or where the station listens for it: `host:port`; of digital lines, the board. `None` where there is no PLC.
     pub fn address(&self) -> Option<&str> {
         match self {
             Self::None => None,
@@ -99,6 +106,7 @@ impl PlcConfig {
             Self::Slmp(config) => Some(&config.address),
             Self::EthernetIp(config) => Some(&config.address),
             Self::Logix(config) => Some(&config.address),
+            Self::DigitalIo(config) => Some(&config.chip),
         }
     }
 
@@ -112,6 +120,7 @@ impl PlcConfig {
             Self::Slmp(config) => config.open().map(Some),
             Self::EthernetIp(config) => config.open().map(Some),
             Self::Logix(config) => config.open().map(Some),
+            Self::DigitalIo(config) => config.open().map(Some),
         }
     }
 }
@@ -134,11 +143,20 @@ pub(crate) trait Protocol: Send {
     /// The PLC, or where the station listens, as the log names it.
     fn peer(&self) -> String;
 
+    /// All twenty words as they stand in the PLC, without writing one. Connects where it is not connected.
+    fn look(&mut self) -> Look<'_> {
+        Box::pin(async { Err(cyclic::cannot_look()) })
+    }
+
     /// Where the station listens, if it does.
     fn local_addr(&self) -> Option<SocketAddr> {
         None
     }
 }
+
+/// One look at the whole block.
+pub(crate) type Look<'a> =
+    Pin<Box<dyn Future<Output = Result<[u16; BLOCK_WORDS], cyclic::Fault>> + Send + 'a>>;
 
 /// One connection's life.
 pub(crate) type Session<'a> = Pin<Box<dyn Future<Output = Ended> + Send + 'a>>;

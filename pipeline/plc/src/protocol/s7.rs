@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     LinkFaultKind, PlcError, Timing,
-    register_map::{HALF_WORDS, Words},
+    register_map::{BLOCK_WORDS, HALF_WORDS, Words},
 };
 use rust7::{S7Client, S7Error};
 use std::io;
@@ -115,6 +115,18 @@ impl Blocking for Cpu {
         client.read_db(self.config.db, self.config.start, &mut block).map_err(|error| self.fault(error))?;
         self.client = client;
         Ok(())
+    }
+
+    fn look(&mut self) -> Result<[u16; BLOCK_WORDS], Fault> {
+        let mut bytes = [0; 2 * HALF_BYTES as usize];
+        self.client
+            .read_db(self.config.db, self.config.start, &mut bytes)
+            .map_err(|error| self.fault(error))?;
+        let mut words = [0; BLOCK_WORDS];
+        for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(2)) {
+            *word = u16::from_be_bytes([bytes[0], bytes[1]]);
+        }
+        Ok(words)
     }
 
     fn exchange(&mut self, station: &Words) -> Result<Words, Fault> {

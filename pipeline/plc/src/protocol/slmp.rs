@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     LinkFaultKind, PlcError, Timing,
-    register_map::{HALF_WORDS, Words},
+    register_map::{BLOCK_WORDS, HALF_WORDS, Words},
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, io, str::FromStr};
@@ -172,6 +172,18 @@ impl Wire for Melsec {
         let connected = stream::connect(&self.config.address).await;
         self.stream = Some(connected.map_err(|error| connect_fault(&error))?);
         Ok(())
+    }
+
+    async fn look(&mut self) -> Result<[u16; BLOCK_WORDS], Fault> {
+        let mut words = [0; BLOCK_WORDS];
+        for (half, words) in words.chunks_exact_mut(HALF_WORDS).enumerate() {
+            let from = self.config.device.after((half * HALF_WORDS) as u32);
+            let answer = self.ask(BATCH_READ, from, &[], 2 * HALF_WORDS).await?;
+            for (word, bytes) in words.iter_mut().zip(answer.chunks_exact(2)) {
+                *word = u16::from_le_bytes([bytes[0], bytes[1]]);
+            }
+        }
+        Ok(words)
     }
 
     async fn exchange(&mut self, station: &Words) -> Result<Words, Fault> {

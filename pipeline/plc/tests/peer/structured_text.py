@@ -205,11 +205,6 @@ class Unit:
     def function(self, node):
         name = str(node.name).upper()
         given = [self.expression(parameter.value) for parameter in node.parameters]
-        if name == "MIN" and len(given) == 2:
-            kind = next(kind for _, kind in given if kind != ANY)
-            if any(other not in (kind, ANY) for _, other in given):
-                self.mixed(node, given[1][1], given[0][1])
-            return f"min({given[0][0]}, {given[1][0]})", kind
         source, _, target = name.partition("_TO_")
         if source in WIDTH and target in WIDTH and len(given) == 1:
             if given[0][1] != source:

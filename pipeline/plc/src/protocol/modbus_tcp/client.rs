@@ -8,7 +8,7 @@ use crate::{
         cyclic::{Fault, Wire},
         stream::{self, connect_fault},
     },
-    register_map::{HALF_WORDS, Words},
+    register_map::{BLOCK_WORDS, HALF_WORDS, Words},
 };
 use rustls::pki_types::ServerName;
 use std::io;
@@ -107,6 +107,11 @@ impl Wire for ModbusTcpClient {
         Ok(())
     }
 
+    async fn look(&mut self) -> Result<[u16; BLOCK_WORDS], Fault> {
+        let read = Request::ReadHoldingRegisters(self.config.base, BLOCK_WORDS as u16);
+        block_of(self.call(read).await?.map_err(|exception| self.refused(exception))?)
+    }
+
     async fn exchange(&mut self, station: &Words) -> Result<Words, Fault> {
         if !self.one_transaction {
             return self.write_then_read(station).await;
@@ -124,13 +129,19 @@ impl Wire for ModbusTcpClient {
     }
 }
 
+fn block_of(response: Response) -> Result<[u16; BLOCK_WORDS], Fault> {
+    let Response::ReadHoldingRegisters(words) = response else { return Err(cut_short(0, BLOCK_WORDS)) };
+    <[u16; BLOCK_WORDS]>::try_from(words.as_slice()).map_err(|_| cut_short(words.len(), BLOCK_WORDS))
+}
+
+fn cut_short(got: usize, wanted: usize) -> Fault {
+    (LinkFaultKind::WrongAnswer, format!("sent {got} words, expected {wanted}; check the PLC's firmware"))
+}
+
 fn words_of(response: Response) -> Result<Words, Fault> {
     let words = match response {
         Response::ReadWriteMultipleRegisters(words) | Response::ReadHoldingRegisters(words) => words,
         _ => Vec::new(),
     };
-    Words::try_from(words.as_slice()).map_err(|_| {
-        let what = format!("sent {} words, expected {HALF_WORDS}; check the PLC's firmware", words.len());
-        (LinkFaultKind::WrongAnswer, what)
-    })
+    Words::try_from(words.as_slice()).map_err(|_| cut_short(words.len(), HALF_WORDS))
 }
