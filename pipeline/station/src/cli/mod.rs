@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod model;
 mod parts;
+mod plc;
 mod replay;
 mod run;
 mod threshold;
@@ -48,6 +49,9 @@ enum Command {
     /// Parts in the ledger: find, show, export them, and say what they really were.
     #[command(subcommand)]
     Parts(parts::Parts),
+    /// For whoever programs the PLC: look at the block, try the handshake.
+    #[command(subcommand)]
+    Plc(plc::Plc),
     /// Thresholds with a guarantee that can be signed.
     #[command(subcommand)]
     Threshold(threshold::Threshold),
@@ -84,7 +88,8 @@ pub fn main() -> ExitCode {
     crate::memory::give_frames_back();
     let cli = Cli::parse(); // exits with 2 by itself when the words are off
     // These tell their own story; the log would drown it.
-    let tells_itself = matches!(cli.command, Command::Demo(_) | Command::Doctor(_) | Command::Model(_));
+    let tells_itself =
+        matches!(cli.command, Command::Demo(_) | Command::Doctor(_) | Command::Model(_) | Command::Plc(_));
     log_to_stderr(cli.verbose, cli.quiet, tells_itself);
     let exit = match cli.command {
         Command::Demo(demo) => demo.run(),
@@ -94,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Replay(replay) => replay.run(),
         Command::Model(model) => model.run(),
         Command::Parts(parts) => parts.run(),
+        Command::Plc(plc) => plc.run(),
         Command::Threshold(threshold) => threshold.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
