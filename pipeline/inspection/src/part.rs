@@ -116,11 +116,13 @@ pub enum Cause {
     Device = 111,
     /// The inference server did not answer in time, or not at all.
     Remote = 112,
+    /// Parts and pictures no longer belong together; everything is rejected until the count begins anew.
+    LostSync = 113,
 }
 
 impl Cause {
     /// Every cause, for metrics and the PLC map.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Deadline,
         Self::Overrun,
         Self::FrameLost,
@@ -134,6 +136,7 @@ impl Cause {
         Self::DuplicateId,
         Self::Device,
         Self::Remote,
+        Self::LostSync,
     ];
 
     /// Word 15 of the register block.
@@ -157,6 +160,7 @@ impl Cause {
             Self::DuplicateId => "duplicate_id",
             Self::Device => "device",
             Self::Remote => "remote",
+            Self::LostSync => "lost_sync",
         }
     }
 }
@@ -177,6 +181,7 @@ impl fmt::Display for Cause {
             Self::DuplicateId => "its part id was given twice",
             Self::Device => "the device that runs its model failed",
             Self::Remote => "the inference server did not answer",
+            Self::LostSync => "parts and pictures are out of step",
         })
     }
 }

@@ -20,7 +20,7 @@ pub use event::{DropCause, LinkFaultKind, PlcEvent, Wait};
 pub use handshake::{Seen, StationState, Timing};
 pub use link::{AnswerError, PlcError, PlcLink};
 pub use protocol::{
-    AdsConfig, Device, DigitalIoConfig, EthernetIpConfig, LogixConfig, ModbusTcpConfig, PlcConfig, Role,
-    S7Config, SlmpConfig, TlsConfig, digital_io, ethernet_ip,
+    AdsConfig, Device, DigitalIoConfig, EthernetIpConfig, LogixConfig, ModbusTcpConfig, Place, PlcConfig,
+    Role, S7Config, SlmpConfig, TlsConfig, digital_io, ethernet_ip,
 };
-pub use register_map::{FromPlc, ToPlc};
+pub use register_map::{FromPlc, GateStatus, ToPlc};

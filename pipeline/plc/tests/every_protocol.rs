@@ -86,7 +86,7 @@ impl LineWiring for Belt {
             photo_eye_edges.push(at);
             state.next_part_ms = Some(at + PITCH_MS);
         }
-        LineInputs { encoder, photo_eye_edges, line_running: true }
+        LineInputs { encoder, photo_eye_edges, line_running: true, ..LineInputs::default() }
     }
 
     fn outputs(&mut self, _now: Instant, out: &ScanOut) {
@@ -218,10 +218,14 @@ enum Wire {
     Scanner,
 }
 
+const MODBUS_CLIENT: Wire = Wire::Modbus { station: Role::Client, fc23: true };
+const MODBUS_SERVER: Wire = Wire::Modbus { station: Role::Server, fc23: true };
+
+/// A new one is a row here and, where the PLC is somebody else's, a script in `tests/peer`.
 const WIRES: [Wire; 10] = [
-    Wire::Modbus { station: Role::Client, fc23: true },
+    MODBUS_CLIENT,
     Wire::Modbus { station: Role::Client, fc23: false },
-    Wire::Modbus { station: Role::Server, fc23: true },
+    MODBUS_SERVER,
     Wire::Modbus { station: Role::Server, fc23: false },
     Wire::Foreign { script: "s7.py", module: "snap7", config: s7 },
     Wire::Foreign { script: "ads.py", module: "pyads", config: ads },
@@ -481,7 +485,7 @@ fn what_is_wrong_with_the_plc_is_said_by_kind() {
     ];
     runtime().block_on(async {
         for (fault, kind, words) in rows {
-            let mut line = Line::build(WIRES[0]);
+            let mut line = Line::build(MODBUS_CLIENT);
             line.ready().await;
             line.plc.set_fault(fault);
             let said = |station: &Station| station.down_kinds().contains(&kind);
@@ -499,9 +503,39 @@ fn what_is_wrong_with_the_plc_is_said_by_kind() {
 }
 
 #[test]
+fn every_client_says_which_plc_fails_how_and_what_becomes_of_the_parts() {
+    use LinkFaultKind::{Closed, Refused, Timeout, Unreachable, WrongAnswer};
+    // What each fault is called; the second where a library does not tell the two apart.
+    let rows = [
+        (Fault::Deaf, [Timeout, Closed]),
+        (Fault::HalfOpen, [Timeout, Closed]),
+        (Fault::Rude, [Closed, Closed]),
+        (Fault::CutMidAnswer, [Closed, WrongAnswer]),
+        (Fault::Gone, [Refused, Unreachable]),
+        (Fault::WrongAnswers, [WrongAnswer, Closed]),
+    ];
+    on_every_wire(async |wire| {
+        for (fault, kinds) in rows.into_iter().filter(|_| wire.station_is_client()) {
+            let mut line = Line::build(wire);
+            line.ready().await;
+            line.plc.set_fault(fault);
+            let said = |station: &Station| station.down_kinds().iter().any(|kind| kinds.contains(kind));
+            line.station.work_until(ms(5_000), &format!("{wire:?}: {kinds:?} after {fault:?}"), said).await;
+            let address = line.plc.local_addr().unwrap();
+            for event in &line.station.events {
+                let PlcEvent::LinkDown { says, .. } = event else { continue };
+                let sentence = says.starts_with(&format!("PLC {address} "))
+                    && says.ends_with("; parts are answered as Missed until it is back");
+                assert!(sentence, "{wire:?}, {fault:?}: {says}");
+            }
+        }
+    });
+}
+
+#[test]
 fn a_plc_that_stops_polling_is_said_to_be_silent() {
     runtime().block_on(async {
-        let mut line = Line::build(WIRES[2]);
+        let mut line = Line::build(MODBUS_SERVER);
         line.ready().await;
         line.plc.set_fault(Fault::Gone);
         let said = |station: &Station| station.down_kinds() == [LinkFaultKind::Silent];

@@ -6,7 +6,7 @@
 use plumb_inspection::{PartId, RecipeNumber};
 use plumb_plc::{
     FromPlc, ToPlc, VerdictCode,
-    register_map::{Control, HALF_WORDS, Status, Words},
+    register_map::{Control, GateStatus, HALF_WORDS, Status, Words},
 };
 use std::{
     collections::BTreeSet,
@@ -82,8 +82,14 @@ fn map() -> String {
         "counts, wraps",
     );
     row(&mut text, 0, &from(|said| said.recipe = RecipeNumber(1)), "recipe wanted", "with RecipeChange");
-    row(&mut text, 0, &[7], "reserved", "0"); // 7-9: no field of the block changes them
-    row(&mut text, 0, &[8], "reserved", "0");
+    row(
+        &mut text,
+        0,
+        &from(|said| said.gate.bin_full = true),
+        "gate status bits, v1.1",
+        "below; 0 where there are no such eyes",
+    );
+    row(&mut text, 0, &[8], "reserved", "0"); // no field of the block changes 8 and 9
     row(&mut text, 0, &[9], "reserved", "0");
     let to = |change: fn(&mut ToPlc)| {
         let mut shown = ToPlc::default();
@@ -119,6 +125,7 @@ fn map() -> String {
         }
     };
     bits(&mut text, "Word 0, control", &|word| bit_name(Control::from_word(word)));
+    bits(&mut text, "Word 7, gate status", &|word| bit_name(GateStatus::from_word(word)));
     bits(&mut text, "Word 10, status", &|word| bit_name(Status::from_word(word)));
     writeln!(text, "\n### Word 14, verdict code\n\n| code | decimal | name | the gate |\n|---|---|---|---|")
         .unwrap();

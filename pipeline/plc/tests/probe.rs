@@ -73,7 +73,7 @@ impl LineWiring for Belt {
             self.seen += 400;
             photo_eye_edges.push(self.seen);
         }
-        LineInputs { encoder, photo_eye_edges, line_running: true }
+        LineInputs { encoder, photo_eye_edges, line_running: true, ..LineInputs::default() }
     }
 
     fn outputs(&mut self, _now: Instant, out: &ScanOut) {

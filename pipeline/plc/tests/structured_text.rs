@@ -173,8 +173,12 @@ fn trace(seed: u64, scans: u64) -> (Vec<Scan>, u64) {
             (edge, last_edge) = (Some(encoder.wrapping_sub(random.random_range(0..STEP))), scan);
         }
         let running = !(900..1_000).contains(&(scan % 2_000));
-        let inputs =
-            LineInputs { encoder, photo_eye_edges: announced.into_iter().collect(), line_running: running };
+        let inputs = LineInputs {
+            encoder,
+            photo_eye_edges: announced.into_iter().collect(),
+            line_running: running,
+            ..LineInputs::default()
+        };
         let out = program.scan(now, &inputs, &words);
         assert!(out.decisions.len() < 2, "the belt keeps the parts apart");
         let decision = out.decisions.first().map(|d| (d.part.get(), d.release, reason(d.why)));
@@ -226,9 +230,10 @@ VAR
 END_VAR
 Handshake(ScanMs := ScanMs, Station := Station, NextValid := Gate.NextValid, NextPart := Gate.NextPart,
     NextEncoder := Gate.NextEncoder, LineRunning := Running, BufferResults := Buffer, RecipeRequest := RecipeRequest,
-    RecipeNumber := Recipe);
+    RecipeNumber := Recipe,
+    GateStatus := Gate.GateStatus);
 Gate(ScanMs := ScanMs, PartEdge := Edge, EdgeEncoder := EdgeEncoder, EncoderNow := Encoder, LineRunning := Running,
-    StationLives := Handshake.StationLives, RaisedNow := Handshake.RaisedNow, RaisedPart := Handshake.RaisedPart,
+    StationLives := Handshake.StationLives, StationAsksStop := Handshake.StationAsksStop, RaisedNow := Handshake.RaisedNow, RaisedPart := Handshake.RaisedPart,
     TakenNow := Handshake.TakenNow, RefusedNow := Handshake.RefusedNow, EndedPart := Handshake.EndedPart,
     AnswerValid := Handshake.AnswerValid, AnswerPart := Handshake.AnswerPart, AnswerCode := Handshake.AnswerCode,
     RejectSeen := RejectEye, PassSeen := GoodEye, BinFull := Bin, AirLow := Air, ResetStop := Reset,
@@ -314,6 +319,14 @@ fn what_stops_the_line(blocks: &mut Compiled) {
             .collect();
         let after = blocks.run(&scans);
         let stop = &after.last().unwrap()["GATE"];
+        let word_7 = match reason {
+            4 => 0b0001,
+            5 => 0b1000,
+            6 => 0b0010,
+            7 => 0b0100,
+            _ => 0,
+        };
+        assert_eq!(after.last().unwrap()["HANDSHAKE"]["PLC"][7], word_7, "{what}");
         assert_eq!(
             (&stop["LINESTOP"], &stop["STOPREASON"]),
             (&json!(reason != 0), &json!(reason)),

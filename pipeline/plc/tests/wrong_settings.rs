@@ -47,6 +47,24 @@ async fn check(rows: Vec<(PlcConfig, LinkFaultKind, &str)>) {
     }
 }
 
+/// The link comes up, and an answer is delivered.
+async fn delivers(config: PlcConfig) {
+    let told = format!("{config:?}");
+    let (events, mut heard) = mpsc::channel(256);
+    let link = PlcLink::start(config, events).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let (part, code, recipe) = (PartId::FIRST, VerdictCode::Pass, RecipeNumber(1));
+    link.answer(Answer { part, code, reason: 0, decision: Duration::ZERO, recipe, deadline }).unwrap();
+    loop {
+        match heard.recv().await.expect("the link runs") {
+            PlcEvent::AnswerDelivered { .. } => break,
+            PlcEvent::LinkDown { says, .. } => panic!("{told}: {says}"),
+            event => assert!(!matches!(event, PlcEvent::AnswerDropped { .. }), "{told}"),
+        }
+    }
+    link.stop().await;
+}
+
 #[tokio::test]
 async fn a_siemens_cpu() {
     let Some(python) = python("snap7") else { return };
@@ -63,6 +81,7 @@ async fn a_siemens_cpu() {
         (with(|c| c.start = 10), LinkFaultKind::Exception, "bytes 10 to 49 of DB100"),
     ])
     .await;
+    delivers(with(|c| c.tsap = Some("01.00".into()))).await;
 }
 
 #[tokio::test]
@@ -78,12 +97,14 @@ async fn a_beckhoff_plc() {
     check(vec![(
         with(|c| c.from_plc = "GVL_Plumb.Short".into()),
         LinkFaultKind::WrongAnswer,
-        "\"GVL_Plumb.Short\" of fewer than ten words; it should be ARRAY [0..9] OF WORD",
+        "gave 8 bytes of \"GVL_Plumb.Short\", expected 20; it should be ARRAY [0..9] OF WORD",
     )])
     .await;
+    delivers(with(|c| (c.from_plc, c.to_plc) = ("0x4020:0".into(), "0x4020:20".into()))).await;
     // The test server's thread dies of a name it does not know, where a PLC would answer with an error code.
-    let (_, says) = complaint(with(|c| c.to_plc = "GVL_Plumb.Nowhere".into())).await;
-    assert!(says.contains("GVL_Plumb.Nowhere") || says.contains("did not answer within 300 ms"), "{says}");
+    let (kind, says) = complaint(with(|c| c.to_plc = "GVL_Plumb.Nowhere".into())).await;
+    assert_eq!(kind, LinkFaultKind::Timeout);
+    assert!(says.contains("within 300 ms; if it never does, check plc.ams_net_id"), "{says}");
 }
 
 #[tokio::test]

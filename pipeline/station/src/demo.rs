@@ -135,7 +135,12 @@ impl LineWiring for Belt {
         let forgotten = at_eye.len().saturating_sub(REMEMBERED);
         at_eye.drain(..forgotten);
         let edges = edges.iter().map(|edge| edge.encoder).collect();
-        LineInputs { encoder: line.encoder(now), photo_eye_edges: edges, line_running: true }
+        LineInputs {
+            encoder: line.encoder(now),
+            photo_eye_edges: edges,
+            line_running: true,
+            ..LineInputs::default()
+        }
     }
 
     fn outputs(&mut self, now: Instant, out: &ScanOut) {

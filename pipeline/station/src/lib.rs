@@ -1,8 +1,10 @@
 //! The station: config, wiring, threads, metrics, shutdown. The binary `plumb` is a door to [`cli::main`].
 
 pub mod background;
+pub mod budget;
 pub mod changeover;
 pub mod cli;
+pub mod comparison;
 pub mod config;
 mod crew;
 mod cutters;
@@ -15,6 +17,7 @@ pub mod lifecycle;
 pub mod loading;
 pub mod memory;
 pub mod metrics;
+pub mod mirrors;
 pub mod rejudge;
 pub mod replay;
 pub mod shadow;

@@ -4,6 +4,10 @@
 //! id, path, user or error text. Every label set that can be known exists from the start at 0, because `increase()`
 //! misses the first event of a series that appears with it.
 
+mod line;
+
+pub use line::LineMetrics;
+
 use crate::{changeover::Stage, edition::LoadedRecipe, state::State};
 use plumb_inspection::{CameraId, Cause, Lap, TriggerSource};
 use plumb_plc::LinkFaultKind;
@@ -120,6 +124,8 @@ pub struct Metrics {
     plc_errors: IntCounterVec,
     storage_free: IntGaugeVec,
     store_write_errors: IntCounter,
+    /// Of the line around the station.
+    pub line: LineMetrics,
 }
 
 /// The closed lists that labels are taken from.
@@ -130,6 +136,8 @@ pub struct Labels<'a> {
     pub queues: Vec<(String, usize)>,
     /// The PLC link's name, where there is one.
     pub plc: Option<&'a str>,
+    /// The names of the links beside it.
+    pub mirrors: Vec<&'a str>,
     /// Deadlines of all recipes: each is a bucket boundary.
     pub deadlines: Vec<Duration>,
 }
@@ -285,6 +293,7 @@ impl Metrics {
                 "plumb_store_write_errors_total",
                 "Writes to the ledger or its pictures that failed.",
             )?,
+            line: LineMetrics::new(r, &labels.mirrors)?,
             registry,
         };
         metrics.start_at_zero(labels)?;
@@ -333,7 +342,7 @@ impl Metrics {
         for action in ["reject", "hold"] {
             self.deadline_misses.with_label_values(&[action]);
         }
-        if let Some(plc) = labels.plc {
+        for plc in labels.plc.iter().chain(&labels.mirrors) {
             self.plc_up.with_label_values(&[plc]);
             for kind in LinkFaultKind::ALL.iter().map(|kind| kind.as_str()).chain(PLC_ERRORS) {
                 self.plc_errors.with_label_values(&[plc, kind]);

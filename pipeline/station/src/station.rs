@@ -5,6 +5,7 @@
 
 use crate::{
     background::{Background, LedgerKeeper, Tap, Watchman},
+    budget::{self, Stopwatch},
     changeover::Changeover,
     config::{CameraPlan, Plan, Preload, TriggerSection},
     crew::Crew,
@@ -15,6 +16,7 @@ use crate::{
     lifecycle::Lifecycle,
     loading::{Loaded, Loader, Pace},
     metrics::{Labels, Metrics},
+    mirrors,
     shadow::ShadowSeat,
     state::{Condition, Health},
     threads,
@@ -37,6 +39,9 @@ use tokio::sync::mpsc;
 /// Why a station does not start. The exit code says whose turn it is.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The config asks for what cannot be: more time than there is before the gate.
+    #[error("{0}")]
+    Config(String),
     /// The ONNX Runtime library or a model.
     #[error("{0}")]
     Model(String),
@@ -84,19 +89,27 @@ pub struct Station {
 }
 
 impl Station {
-    /// Loads and warms the models, opens the ledger, connects the PLC, then starts the cameras.
+    /// Loads and warms the models, opens the ledger, connects the PLC, then starts the cameras. A budget of time that
+    /// cannot be met is refused before anything is opened, and again once the models are warm.
     ///
     /// # Errors
     /// What could not be started, in a sentence. Cameras and PLCs that are merely absent are no error: they are sought.
     pub fn start(plan: Plan, wiring: Wiring) -> Result<Self, StartError> {
         let Wiring { line, tap, replay } = wiring;
         let plan = Arc::new(plan);
+        for budget in budget::known(&plan) {
+            affordable(&budget)?;
+        }
         let health = Arc::new(Health::default());
         let metrics = Arc::new(Metrics::new(&labels(&plan)).map_err(StartError::device)?);
         let runtime = Runtime::load(plan.infer.library.as_deref()).map_err(StartError::model)?;
         let editions = Arc::new(Editions::default());
         let mut loader = Loader::new(runtime, plan.infer.clone());
         let (loaded, first) = load_first(&plan, &mut loader, &editions)?;
+        for budget in loaded.iter().filter_map(|loaded| budget::warm(&plan, &loaded.recipe)) {
+            affordable(&budget)?;
+            tracing::info!("{budget}");
+        }
         metrics.deadline.set(first.plan.deadline.as_secs_f64());
         health.stands_in(first.degraded());
         health.warm();
@@ -138,6 +151,11 @@ impl Station {
                 .map_err(StartError::device)?;
 
         let mut stages = vec![mender_thread];
+        let (mirror_door, mirrors) =
+            mirrors::start(&plan.mirrors, desk.clone(), metrics.clone(), health.clone())
+                .map_err(StartError::device)?;
+        stages.extend(mirrors);
+        let stopwatch = Arc::new(Stopwatch::default());
         let wires = VerdictWires {
             plan: plan.clone(),
             desk: desk.clone(),
@@ -145,6 +163,8 @@ impl Station {
             changeover: changeover.clone(),
             keeper: Box::new(LedgerKeeper::new(plan.clone(), ledger.clone(), tap, !replay)),
             shadow: shadow_door,
+            mirrors: mirror_door,
+            stopwatch: stopwatch.clone(),
             metrics: metrics.clone(),
             health: health.clone(),
             pulse: pulse.clone(),
@@ -194,6 +214,7 @@ impl Station {
             ledger: ledger.clone(),
             editions: editions.clone(),
             changeover: changeover.clone(),
+            stopwatch,
         };
         let background = Background::start(watchman, !replay).map_err(StartError::device)?;
         let address = background.address;
@@ -216,6 +237,11 @@ impl Station {
     /// A part begins because somebody asked.
     pub fn trigger(&self) -> PartId {
         self.desk.ask(TriggerSource::Api, None, None)
+    }
+
+    /// A signal on the wire from a photo-eye to a camera of the built-in line: it exposes, and nobody here asked for it.
+    pub fn signal(&self, camera: &CameraId) {
+        self.desk.fire(camera);
     }
 
     /// The state with its reasons.
@@ -308,6 +334,14 @@ fn load_first(
         }
     }
     Ok((all, first.expect("Plan says that first_recipe is one of its recipes")))
+}
+
+/// Never a station whose answers come too late for its gate.
+fn affordable(budget: &budget::Budget) -> Result<(), StartError> {
+    match budget.impossible() {
+        Some(impossible) => Err(StartError::Config(format!("{budget}\n{}", impossible.says))),
+        None => Ok(()),
+    }
 }
 
 /// Nobody retired may judge; who is not approved, where that is required, does not yet.
@@ -430,6 +464,7 @@ fn labels(plan: &Plan) -> Labels<'_> {
         cameras: plan.cameras.iter().map(|camera| &camera.id).collect(),
         queues,
         plc: plc_name(&plan.plc),
+        mirrors: plan.mirrors.iter().map(|mirror| mirror.name.as_str()).collect(),
         deadlines: plan.recipes.values().map(|recipe| recipe.deadline).collect(),
     }
 }

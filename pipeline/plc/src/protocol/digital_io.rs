@@ -7,7 +7,7 @@ mod lines;
 mod schedule;
 mod worker;
 
-use super::{Broken, Ended, Protocol, Session};
+use super::{Broken, Ended, Place, Protocol, Session};
 use crate::{
     DropCause, LinkFaultKind, PlcError, Timing, VerdictCode,
     port::Port,
@@ -134,6 +134,11 @@ impl DigitalIoConfig {
             }
         }
         problems
+    }
+
+    /// A board's lines are taken one by one; two links that want the same one are refused by the kernel.
+    pub(super) fn place(&self) -> Place {
+        Place::whole(format!("line {:?} of {}", self.gate.line, self.chip))
     }
 
     pub(super) fn open(&self) -> Result<Box<dyn Protocol>, PlcError> {

@@ -13,7 +13,7 @@
 //! The adapter needs TCP and UDP 44818 and UDP 2222 of its address to itself. The protocol has no authentication, and a
 //! session costs a thread until it ends: keep it on the cell's own network.
 
-use super::{Broken, Ended, Protocol, Session, cyclic::client_table, cyclic::defaults};
+use super::{Broken, Ended, Place, Protocol, Session, cyclic::client_table, cyclic::defaults};
 use crate::{
     LinkFaultKind, PlcError, Timing,
     port::Port,
@@ -100,6 +100,10 @@ impl EthernetIpConfig {
             ));
         }
         problems
+    }
+
+    pub(super) fn place(&self) -> Place {
+        Place::whole(format!("EtherNet/IP on {}", self.address))
     }
 
     pub(super) fn open(&self) -> Result<Box<dyn Protocol>, PlcError> {

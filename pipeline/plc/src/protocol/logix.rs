@@ -7,7 +7,7 @@
 //! it on the cell's own network, and set the tags' External Access to Read/Write for these two alone.
 
 use super::{
-    Protocol,
+    Place, Protocol,
     cyclic::{Cyclic, Fault, client_table, defaults},
     own_thread::{Blocking, OwnThread, blocking_ms},
     stream::address_problem,
@@ -84,6 +84,11 @@ impl LogixConfig {
                 .push("plc from_plc and to_plc are the same tag; each direction needs its own".to_owned());
         }
         problems
+    }
+
+    pub(super) fn places(&self) -> Vec<Place> {
+        let at = |name: &str| Place::whole(format!("Logix {} {}", self.address, name).to_lowercase());
+        vec![at(&self.from_plc), at(&self.to_plc)]
     }
 
     pub(super) fn open(&self) -> Result<Box<dyn Protocol>, PlcError> {

@@ -8,6 +8,7 @@ pub mod ethernet_ip;
 mod logix;
 mod modbus_tcp;
 pub(crate) mod own_thread;
+mod place;
 mod s7;
 mod slmp;
 pub(crate) mod stream;
@@ -18,6 +19,7 @@ pub use digital_io::DigitalIoConfig;
 pub use ethernet_ip::EthernetIpConfig;
 pub use logix::LogixConfig;
 pub use modbus_tcp::{ModbusTcpConfig, Role, TlsConfig};
+pub use place::Place;
 pub use s7::S7Config;
 use serde::{Deserialize, Serialize};
 pub use slmp::{Device, SlmpConfig};
@@ -96,7 +98,8 @@ impl PlcConfig {
         self
     }
 
-    /// Where the PLC is, or where the station listens for it: `host:port`; of digital lines, the board. `None` where there is no PLC.
+    /// Where the PLC is, or where the station listens for it: `host:port`; of digital lines, the board. `None` where
+    /// there is no PLC.
     pub fn address(&self) -> Option<&str> {
         match self {
             Self::None => None,
@@ -107,6 +110,20 @@ impl PlcConfig {
             Self::EthernetIp(config) => Some(&config.address),
             Self::Logix(config) => Some(&config.address),
             Self::DigitalIo(config) => Some(&config.chip),
+        }
+    }
+
+    /// Where its words lie, so that no two links share any.
+    pub fn places(&self) -> Vec<Place> {
+        match self {
+            Self::None => Vec::new(),
+            Self::ModbusTcp(config) => vec![config.place()],
+            Self::S7(config) => vec![config.place()],
+            Self::Ads(config) => config.places(),
+            Self::Slmp(config) => vec![config.place()],
+            Self::EthernetIp(config) => vec![config.place()],
+            Self::Logix(config) => config.places(),
+            Self::DigitalIo(config) => vec![config.place()],
         }
     }
 

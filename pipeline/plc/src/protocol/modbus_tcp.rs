@@ -7,7 +7,7 @@ mod server;
 mod tls;
 
 use super::{
-    Protocol,
+    Place, Protocol,
     cyclic::{Cyclic, client_table, defaults},
     stream::address_problem,
 };
@@ -93,6 +93,20 @@ impl ModbusTcpConfig {
     pub(super) fn relative_to(&mut self, folder: &Path) {
         if let Some(tls) = &mut self.tls {
             tls.relative_to(folder);
+        }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        match self.role {
+            Role::Client => {
+                let device = format!("Modbus {} unit {}", self.address.to_lowercase(), self.unit);
+                Place::block(device, u32::from(self.base))
+            }
+            // The system's choice of a port is never the same twice.
+            Role::Server if self.address.ends_with(":0") => {
+                Place { device: "Modbus server on any free port".to_owned(), words: 0..0 }
+            }
+            Role::Server => Place::whole(format!("Modbus server on {}", self.address.to_lowercase())),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command line: data on stdout, talk on stderr, and an exit code that says whose turn it is.
 
+mod calibrate;
 mod check;
 mod demo;
 mod doctor;
@@ -8,6 +9,7 @@ mod parts;
 mod plc;
 mod replay;
 mod run;
+mod study;
 mod threshold;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -55,6 +57,12 @@ enum Command {
     /// Thresholds with a guarantee that can be signed.
     #[command(subcommand)]
     Threshold(threshold::Threshold),
+    /// Gauge studies: plan one, take it, put it on paper.
+    #[command(subcommand)]
+    Study(study::StudyCommand),
+    /// Cameras: lens, scale of the part's plane, light, focus, from pictures of a target or a live camera.
+    #[command(subcommand)]
+    Calibrate(calibrate::Calibrate),
     /// Print completions for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -88,8 +96,10 @@ pub fn main() -> ExitCode {
     crate::memory::give_frames_back();
     let cli = Cli::parse(); // exits with 2 by itself when the words are off
     // These tell their own story; the log would drown it.
-    let tells_itself =
-        matches!(cli.command, Command::Demo(_) | Command::Doctor(_) | Command::Model(_) | Command::Plc(_));
+    let tells_itself = matches!(
+        cli.command,
+        Command::Demo(_) | Command::Doctor(_) | Command::Model(_) | Command::Calibrate(_) | Command::Plc(_)
+    );
     log_to_stderr(cli.verbose, cli.quiet, tells_itself);
     let exit = match cli.command {
         Command::Demo(demo) => demo.run(),
@@ -101,6 +111,8 @@ pub fn main() -> ExitCode {
         Command::Parts(parts) => parts.run(),
         Command::Plc(plc) => plc.run(),
         Command::Threshold(threshold) => threshold.run(),
+        Command::Study(study) => study.run(),
+        Command::Calibrate(calibrate) => calibrate.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "plumb", &mut script);

@@ -72,6 +72,7 @@ impl Run {
 
 pub(super) fn exit_of(error: &StartError) -> Exit {
     match error {
+        StartError::Config(_) => Exit::Config,
         StartError::Model(_) => Exit::Model,
         StartError::Device(_) => Exit::Device,
     }

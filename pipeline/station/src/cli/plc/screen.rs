@@ -71,14 +71,15 @@ fn lines(seen: &Seen) -> Vec<String> {
     let age = seen.heard_at.map_or("never heard".to_owned(), |at| {
         format!("{} ms ago", Instant::now().saturating_duration_since(at).as_millis())
     });
-    let FromPlc { control, heartbeat, part, encoder, recipe } = seen.from_plc.unwrap_or_default();
+    let FromPlc { control, heartbeat, part, encoder, recipe, gate } = seen.from_plc.unwrap_or_default();
     let station: ToPlc = seen.to_plc;
     vec![
         format!("PLC      0 {:#06x}  {}", control.word(), names(control.word(), &CONTROL)),
         format!(
-            "         1 heartbeat {heartbeat:5}   2-3 part {}   4-5 encoder {encoder}   6 recipe {}   ({age})",
+            "         1 heartbeat {heartbeat:5}   2-3 part {}   4-5 encoder {encoder}   6 recipe {}   7 {}   ({age})",
             part.map_or(0, |part| part.get()),
             recipe.0,
+            names(gate.word(), &GATE),
         ),
         format!("station 10 {:#06x}  {}", station.status.word(), names(station.status.word(), &STATUS)),
         format!(
@@ -96,7 +97,8 @@ fn lines(seen: &Seen) -> Vec<String> {
 /// As the register map names them, bit 0 first.
 const CONTROL: [&str; 7] =
     ["TriggerEnable", "Trigger", "BufferResults", "ResultsAck", "ClearErrors", "RecipeChange", "LineRunning"];
-const STATUS: [&str; 12] = [
+const GATE: [&str; 4] = ["RejectNotConfirmed", "BinFull", "AirLow", "RejectedPartInPassLane"];
+const STATUS: [&str; 13] = [
     "Online",
     "TriggerReady",
     "TriggerAck",
@@ -109,6 +111,7 @@ const STATUS: [&str; 12] = [
     "BufferOverrun",
     "RecipeChanging",
     "Fault",
+    "LineStopRequest",
 ];
 
 /// The bits that are 1.
@@ -131,6 +134,7 @@ pub(super) fn block_json(seen: &Seen) -> Value {
         json!({
             "bits": bits(said.control.word(), &CONTROL), "heartbeat": said.heartbeat,
             "part": said.part.map_or(0, |part| part.get()), "encoder": said.encoder, "recipe": said.recipe.0,
+            "gate": bits(said.gate.word(), &GATE),
         })
     });
     let station = seen.to_plc;
