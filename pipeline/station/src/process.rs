@@ -7,7 +7,7 @@ use plumb_quality::{
     Bar, Confidence, Share,
     chart::{
         BernoulliCusum, ChartError, Counted, Cusum, CusumPoint, Ewma, EwmaPoint, Hit, Limits, Rule,
-        laney_p_chart, nelson,
+        laney_p_chart_on, nelson,
     },
     drift::{Adwin, KolmogorovSmirnov, kolmogorov_smirnov, psi},
     pareto,
@@ -84,7 +84,8 @@ pub struct Process {
     pub score: Option<ScoreChart>,
 }
 
-/// Laney's p′ chart: the share of rejects, with limits that allow for samples that differ more than chance explains.
+/// Laney's p′ chart: the share of rejects, with limits from the first half of the samples, which allow for samples that
+/// differ more than chance explains.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ShareChart {
     /// Parts in each sample.
@@ -103,10 +104,11 @@ pub struct ShareChart {
     pub is_preliminary: bool,
 }
 
-/// A CUSUM of single parts, which sees a change of a small share sooner than samples do.
+/// A CUSUM of single parts, against the share of rejects among the first half of them: it sees a change of a small share
+/// sooner than samples do.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Single {
-    /// The usual share of rejects, of all parts.
+    /// The usual share of rejects.
     pub usual: f64,
     /// Parts at which it signalled, and began anew.
     pub signals: Vec<PartId>,
@@ -194,7 +196,7 @@ impl Process {
             until: last.at.clone(),
             models,
             share: share_chart(parts, size, sample),
-            single: single(parts, rejects),
+            single: single(parts),
             pareto: pareto(why, BARS),
             score: rule.and_then(|rule| score_chart(parts, size, rule)),
         })
@@ -234,7 +236,7 @@ impl Process {
             (Some(limit), _) => line(
                 "share",
                 format!(
-                    "{} samples of {sample}; centre {:.2} %, limits {:.2} to {:.2} % (Laney p′){}",
+                    "{} samples of {sample}; centre {:.2} %, limits {:.2} to {:.2} % (Laney p′, by the first half){}",
                     samples.len(),
                     100.0 * limit.centre,
                     100.0 * limit.lower,
@@ -319,7 +321,8 @@ fn share_chart(parts: &[Charted], size: usize, sample: u64) -> ShareChart {
     let samples: Vec<Counted> =
         parts.chunks_exact(size).map(|parts| Counted { rejects: rejects(parts), parts: sample }).collect();
     let first_parts = parts.chunks_exact(size).map(|parts| parts[0].part).collect();
-    let charted: Result<Vec<Limits>, ChartError> = laney_p_chart(&samples);
+    let charted: Result<Vec<Limits>, ChartError> =
+        laney_p_chart_on(&samples[..samples.len().div_ceil(2).max(2)], &samples);
     let z: Vec<f64> = charted.iter().flatten().map(|limits| limits.z).collect();
     ShareChart {
         sample,
@@ -332,8 +335,10 @@ fn share_chart(parts: &[Charted], size: usize, sample: u64) -> ShareChart {
     }
 }
 
-fn single(parts: &[Charted], rejects: u64) -> Option<Single> {
-    let usual = rejects as f64 / parts.len() as f64;
+fn single(parts: &[Charted]) -> Option<Single> {
+    let base = &parts[..parts.len() / 2];
+    let usual =
+        base.iter().filter(|part| part.verdict != RecordVerdict::Pass).count() as f64 / base.len() as f64;
     let mut chart = BernoulliCusum::new(usual, 2.0 * usual, PARTS_BETWEEN_FALSE_ALARMS).ok()?;
     let mut signals = Vec::new();
     for part in parts {
@@ -414,10 +419,11 @@ fn deviation(values: &[f64]) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// A line that rejects each 50th part, from `change` on each tenth; scores follow a small saw.
+    /// A line that rejects about each 30th part, from `change` on each sixth; scores follow a small saw.
     fn line(parts: u32, change: u32) -> Vec<Charted> {
         let part = |id: u32| {
-            let is_bad = if id < change { id % 50 == 7 } else { id % 10 == 7 };
+            let dice = id.wrapping_mul(2_654_435_761).rotate_left(13).wrapping_mul(2_246_822_519) >> 8;
+            let is_bad = dice.is_multiple_of(if id < change { 30 } else { 6 });
             let saw = f64::from(id * 37 % 101) / 1_000.0;
             Charted {
                 part: PartId::new(id).unwrap(),
@@ -437,8 +443,11 @@ mod tests {
         assert!(!steady.signals(), "{steady:#?}");
         assert!(steady.score.as_ref().is_some_and(|score| score.drift.psi < 0.1 && score.drift.ks.p > 0.2));
         let changed = Process::of(&line(3_000, 2_401), 100, Some("no-dent")).unwrap();
-        let first = changed.share.signals[0];
-        assert!(first.at >= 24, "{first:?}");
+        let far: Vec<usize> = (changed.share.signals.iter())
+            .filter(|hit| hit.rule == Rule::Beyond3)
+            .map(|hit| hit.at)
+            .collect();
+        assert!(!far.is_empty() && far.iter().all(|at| *at >= 24), "{:?}", changed.share.signals);
         let single = changed.single.as_ref().unwrap();
         assert!(
             single.signals.iter().all(|part| part.get() > 2_401) && !single.signals.is_empty(),
@@ -454,9 +463,7 @@ mod tests {
         );
         assert!(score.drift.changed_at.is_some_and(|part| part.get() > 2_401));
         let words = changed.words(Confidence::NINETY_FIVE);
-        for part in
-            ["3000 parts", "108 of 3000", "rule 1", "no-dent  (100 %", "Laney", "signals at sample 25"]
-        {
+        for part in ["3000 parts", "rule 1", "no-dent  (100 %", "Laney", "signals at sample 25"] {
             assert!(words.contains(part), "{part} in\n{words}");
         }
     }

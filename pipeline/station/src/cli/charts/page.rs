@@ -64,7 +64,7 @@ fn share(process: &Process) -> Vec<Block> {
         x: format!("sample of {} parts", chart.sample),
         y: "rejects, %".to_owned(),
     };
-    blocks.push(Block::Plot(run.plot("Laney p′ chart")));
+    blocks.push(Block::Plot(run.plot("Laney p′ chart, limits from the first half")));
     let signals = chart.signals.iter().map(|hit| {
         let sample = chart.samples[hit.at];
         [
