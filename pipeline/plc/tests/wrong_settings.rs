@@ -78,12 +78,13 @@ async fn a_beckhoff_plc() {
     check(vec![(
         with(|c| c.from_plc = "GVL_Plumb.Short".into()),
         LinkFaultKind::WrongAnswer,
-        "\"GVL_Plumb.Short\" of fewer than ten words; it should be ARRAY [0..9] OF WORD",
+        "gave 8 bytes of \"GVL_Plumb.Short\", expected 20; it should be ARRAY [0..9] OF WORD",
     )])
     .await;
     // The test server's thread dies of a name it does not know, where a PLC would answer with an error code.
-    let (_, says) = complaint(with(|c| c.to_plc = "GVL_Plumb.Nowhere".into())).await;
-    assert!(says.contains("GVL_Plumb.Nowhere") || says.contains("did not answer within 300 ms"), "{says}");
+    let (kind, says) = complaint(with(|c| c.to_plc = "GVL_Plumb.Nowhere".into())).await;
+    assert_eq!(kind, LinkFaultKind::Timeout);
+    assert!(says.contains("within 300 ms; if it never does, check plc.ams_net_id"), "{says}");
 }
 
 #[tokio::test]

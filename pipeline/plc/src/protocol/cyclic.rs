@@ -25,6 +25,11 @@ pub(crate) trait Wire: Send {
 
     /// Writes words 10–19 in one write and then reads words 0–9. `Ok` says that the PLC has what was written.
     fn exchange(&mut self, station: &Words) -> impl Future<Output = Result<Words, Fault>> + Send;
+
+    /// What to look at where a PLC lets nobody in and does not say why; reads after "did not take the connection".
+    fn when_silent(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// How fast, how patient, how persistent a client is.
@@ -138,7 +143,11 @@ impl<W: Wire> Cyclic<W> {
     async fn exchange_until_closed(&mut self, port: &Port, was_up: &mut bool) -> Result<(), Fault> {
         match timeout(self.pace.timeout, self.wire.connect()).await {
             Ok(connected) => connected?,
-            Err(_) => return Err(self.no_answer("did not take the connection")),
+            Err(_) => {
+                let (kind, what) = self.no_answer("did not take the connection");
+                let advice = self.wire.when_silent().map(|advice| format!("; {advice}"));
+                return Err((kind, what + &advice.unwrap_or_default()));
+            }
         }
         port.connected(&self.peer);
         loop {
