@@ -7,15 +7,19 @@ mod noise;
 
 use foreign::{Peer, python};
 use noise::{footprint, noise};
-use plumb_inspection::RecipeNumber;
-use plumb_plc::{EthernetIpConfig, LinkFaultKind, PlcConfig, PlcEvent, PlcLink, StationState, ethernet_ip};
+use plumb_inspection::{PartId, RecipeNumber};
+use plumb_plc::{
+    Answer, DropCause, EthernetIpConfig, LinkFaultKind, PlcConfig, PlcEvent, PlcLink, StationState,
+    VerdictCode, ethernet_ip,
+};
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     io::{Read as _, Write as _},
-    net::{TcpStream, UdpSocket},
+    net::{Shutdown, TcpStream, UdpSocket},
     path::PathBuf,
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Mutex, mpsc};
 
@@ -23,9 +27,12 @@ use tokio::sync::{Mutex, mpsc};
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 fn start() -> (PlcLink, mpsc::Receiver<PlcEvent>) {
+    start_with(EthernetIpConfig::new("127.0.0.1:44818"))
+}
+
+fn start_with(config: EthernetIpConfig) -> (PlcLink, mpsc::Receiver<PlcEvent>) {
     let (events, heard) = mpsc::channel(256);
-    let link =
-        PlcLink::start(PlcConfig::EthernetIp(EthernetIpConfig::new("127.0.0.1:44818")), events).unwrap();
+    let link = PlcLink::start(PlcConfig::EthernetIp(config), events).unwrap();
     link.set_state(StationState { online: true, recipe: RecipeNumber(1), ..StationState::default() });
     link.set_ready(true);
     (link, heard)
@@ -81,6 +88,78 @@ async fn a_scanner_that_falls_silent_is_said_and_comes_back() {
 }
 
 #[tokio::test]
+async fn an_answer_to_a_scanner_that_hears_no_more_is_not_called_delivered() {
+    let Some(python) = python("ethernetip") else { return };
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (link, mut heard) = start();
+    let peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818"]);
+    until(&mut heard, "LinkUp", |event| matches!(event, PlcEvent::LinkUp { .. })).await;
+    signal(&peer, "-STOP");
+    // For 80 ms it still owns the station, and eight packets go its way.
+    let deadline = Instant::now() + Duration::from_millis(300);
+    let (part, code, recipe) = (PartId::FIRST, VerdictCode::Pass, RecipeNumber(1));
+    link.answer(Answer { part, code, reason: 0, decision: Duration::ZERO, recipe, deadline }).unwrap();
+    let ended =
+        |event: &PlcEvent| matches!(event, PlcEvent::AnswerDelivered { .. } | PlcEvent::AnswerDropped { .. });
+    let end = until(&mut heard, "the answer's end", ended).await;
+    assert!(matches!(end, PlcEvent::AnswerDropped { why: DropCause::Expired, .. }), "{end:?}");
+    signal(&peer, "-CONT");
+    link.stop().await;
+}
+
+#[tokio::test]
+async fn a_scanner_that_says_goodbye_is_gone_at_once_and_may_come_again() {
+    let Some(python) = python("ethernetip") else { return };
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (link, mut heard) = start();
+    let _peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818", "polite"]);
+    for _ in 0..2 {
+        until(&mut heard, "LinkUp", |event| matches!(event, PlcEvent::LinkUp { .. })).await;
+        let down = until(&mut heard, "LinkDown", |event| matches!(event, PlcEvent::LinkDown { .. })).await;
+        let PlcEvent::LinkDown { kind, says } = down else { unreachable!() };
+        assert_eq!(kind, LinkFaultKind::Closed);
+        assert!(says.contains("the PLC 127.0.0.2 has closed its connection"), "{says}");
+    }
+    link.stop().await;
+}
+
+#[tokio::test]
+async fn another_scanner_is_heard_after_the_first_has_died() {
+    let Some(python) = python("ethernetip") else { return };
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (link, mut heard) = start();
+    for _ in 0..3 {
+        let peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818"]);
+        until(&mut heard, "LinkUp", |event| matches!(event, PlcEvent::LinkUp { .. })).await;
+        drop(peer);
+        until(&mut heard, "LinkDown", |event| matches!(event, PlcEvent::LinkDown { .. })).await;
+    }
+    link.stop().await;
+}
+
+#[tokio::test]
+async fn a_seventeenth_session_is_turned_away_until_one_of_the_sixteen_ends() {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (link, _heard) = start();
+    let registered = || {
+        let mut stream = TcpStream::connect("127.0.0.1:44818").unwrap();
+        stream.write_all(&REGISTER).unwrap();
+        stream.read_exact(&mut [0; 28]).map(|()| stream)
+    };
+    let sessions = tokio::task::spawn_blocking(move || {
+        let mut sessions: Vec<_> = (0..16).map(|_| registered().unwrap()).collect();
+        assert!(registered().is_err(), "there are sixteen");
+        sessions.pop();
+        // Its end takes a moment to be noticed.
+        let again = (0..1_000).find_map(|_| registered().ok());
+        sessions.push(again.expect("there was room for one"));
+        sessions
+    });
+    assert_eq!(sessions.await.unwrap().len(), 16);
+    link.stop().await;
+}
+
+#[tokio::test]
 async fn the_outputs_of_a_controller_in_program_mode_are_not_believed() {
     let Some(python) = python("ethernetip") else { return };
     let _turn = ONE_AT_A_TIME.lock().await;
@@ -117,43 +196,82 @@ fn eds() -> BTreeMap<String, BTreeMap<String, Vec<String>>> {
     sections
 }
 
-#[test]
-fn the_eds_describes_the_adapter_that_runs() {
+#[tokio::test]
+async fn the_eds_describes_the_adapter_that_runs() {
+    let Some(python) = python("ethernetip, cpppo") else { return };
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let mut config = EthernetIpConfig::new("127.0.0.1:44818");
+    config.serial = 77;
+    let (link, _heard) = start_with(config);
+    let tool = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/peer/eip_tool.py");
+    let asked = move || Command::new(python).arg("-B").arg(tool).args(["127.0.0.1", "44818"]).output();
+    let tool = tokio::task::spawn_blocking(asked).await.unwrap().unwrap();
+    assert!(tool.status.success(), "{}", String::from_utf8_lossy(&tool.stderr));
+    let learnt: Value = serde_json::from_slice(&tool.stdout).unwrap();
+    link.stop().await;
+
     let eds = eds();
-    let identity = ethernet_ip::identity(1);
     let device = &eds["Device"];
-    assert_eq!(device["VendCode"], [identity.vendor_id.to_string()]);
-    assert_eq!(device["ProdType"], [identity.device_type.to_string()]);
-    assert_eq!(device["ProdCode"], [identity.product_code.to_string()]);
-    assert_eq!(device["MajRev"], [identity.revision.0.to_string()]);
-    assert_eq!(device["MinRev"], [identity.revision.1.to_string()]);
-    assert_eq!(device["ProdName"], [identity.product_name]);
-    let bytes = ethernet_ip::ASSEMBLY_BYTES.to_string();
-    for (assembly, size) in [
-        (ethernet_ip::INPUT_ASSEMBLY, bytes.as_str()),
-        (ethernet_ip::OUTPUT_ASSEMBLY, bytes.as_str()),
-        (ethernet_ip::CONFIG_ASSEMBLY, "0"),
-    ] {
-        assert_eq!(eds["Assembly"][&format!("Assem{assembly}")][2], size, "Assem{assembly}");
+    let number = |key: &str| device[key][0].parse::<u32>().unwrap();
+    let described = serde_json::json!([
+        number("VendCode"),
+        number("ProdType"),
+        number("ProdCode"),
+        number("MajRev"),
+        number("MinRev"),
+        77,
+        device["ProdName"][0],
+    ]);
+    for way in ["identity", "listed_over_udp", "listed_over_tcp"] {
+        assert_eq!(learnt[way], described, "{way}");
     }
-    let path = |o_t: u32| {
-        format!(
-            "20 04 24 {:02X} 2C {o_t:02X} 2C {:02X}",
-            ethernet_ip::CONFIG_ASSEMBLY,
-            ethernet_ip::INPUT_ASSEMBLY
-        )
+    assert_eq!(
+        learnt["statuses"],
+        serde_json::json!([0x30, 0x70]),
+        "no I/O connection, then one, and no owner"
+    );
+    for (instance, size) in learnt["sizes"].as_object().unwrap() {
+        assert_eq!(eds["Assembly"][&format!("Assem{instance}")][2], size.to_string(), "Assem{instance}");
+    }
+    assert_eq!(learnt["sizes"].as_object().unwrap().len(), 3);
+
+    let path = |from_plc: u32| {
+        let (config, input) = (ethernet_ip::CONFIG_ASSEMBLY, ethernet_ip::INPUT_ASSEMBLY);
+        format!("20 04 24 {config:02X} 2C {from_plc:02X} 2C {input:02X}")
     };
     let manager = &eds["Connection Manager"];
-    for (connection, o_t) in [
+    for (connection, from_plc) in [
         ("Connection1", ethernet_ip::OUTPUT_ASSEMBLY),
         ("Connection2", ethernet_ip::INPUT_ONLY_HEARTBEAT),
         ("Connection3", ethernet_ip::LISTEN_ONLY_HEARTBEAT),
     ] {
-        assert_eq!(manager[connection].last(), Some(&path(o_t)), "{connection}");
+        assert_eq!(manager[connection].last(), Some(&path(from_plc)), "{connection}");
     }
     let rpi = &eds["Params"]["Param1"];
     assert!(rpi.contains(&ethernet_ip::RPI_MIN.as_micros().to_string()), "{rpi:?}");
     assert!(rpi.contains(&ethernet_ip::RPI_MAX.as_micros().to_string()), "{rpi:?}");
+}
+
+/// A session is asked for.
+const REGISTER: [u8; 28] =
+    [0x65, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
+
+/// A session that is well begun, with a message that is not: a service of the Connection Manager, an attribute, or noise.
+fn say_registered(stream: &mut TcpStream, noise: &[u8]) -> std::io::Result<()> {
+    stream.write_all(&REGISTER)?;
+    let mut answer = [0; 28];
+    stream.read_exact(&mut answer)?;
+    let asks: [&[u8]; 4] =
+        [&[0x54, 2, 0x20, 6, 0x24, 1], &[0x4E, 2, 0x20, 6, 0x24, 1], &[0x0E, 3, 0x20, 4, 0x24, 100], &[]];
+    let message = [asks[usize::from(noise[0]) % asks.len()], &noise[1..]].concat();
+    let mut data =
+        vec![0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0xB2, 0, message.len() as u8, (message.len() >> 8) as u8];
+    data.extend(&message);
+    let mut frame = [0; 24];
+    frame[0] = 0x6F;
+    frame[2..4].copy_from_slice(&(data.len() as u16).to_le_bytes());
+    frame[4..8].copy_from_slice(&answer[4..8]);
+    stream.write_all(&[frame.as_slice(), &data].concat())
 }
 
 #[tokio::test]
@@ -175,8 +293,17 @@ async fn ten_thousand_random_strings_to_each_port_leave_it_serving_and_no_larger
             let bytes = noise(round, &heads);
             udp.send_to(&bytes, "127.0.0.1:44818").unwrap();
             udp.send_to(&bytes, "127.0.0.1:2222").unwrap();
-            let mut stream = TcpStream::connect("127.0.0.1:44818").unwrap();
-            let _ = stream.write_all(&bytes); // it may have hung up already
+            // It hangs up, or answers, or waits for more; what is said here is all it gets.
+            let said = TcpStream::connect("127.0.0.1:44818").and_then(|mut stream| {
+                if round % 3 == 0 {
+                    say_registered(&mut stream, &bytes)?;
+                } else {
+                    stream.write_all(&bytes)?;
+                }
+                stream.shutdown(Shutdown::Write)?;
+                stream.read_to_end(&mut Vec::new())
+            });
+            let _ = said;
         }
     };
     tokio::task::spawn_blocking(move || shout(0..2_000)).await.unwrap();

@@ -2,11 +2,11 @@
 //! `deploy/examples/plc`.
 
 mod ads;
+pub(crate) mod cip;
 pub(crate) mod cyclic;
 pub mod ethernet_ip;
 mod logix;
 mod modbus_tcp;
-pub(crate) mod own_thread;
 mod place;
 mod s7;
 mod slmp;
