@@ -175,7 +175,7 @@ fn a_plc_whose_heart_stands_still_gets_no_picture_but_its_answers() {
     (rising.control.trigger, rising.part) = (true, PartId::new(2));
     stand_still(&mut bench, &rising);
     assert!(bench.events().contains(&missed(2)));
-    bench.said = frozen;
+    bench.said = FromPlc { part: rising.part, ..frozen };
     bench.exchange();
     assert_eq!(bench.events(), [PlcEvent::PlcBack]);
     assert!(bench.exchange().status.trigger_ready, "all is well at the next beat");

@@ -94,16 +94,23 @@ impl AdsConfig {
                 ));
             }
         }
-        if self.from_plc.eq_ignore_ascii_case(&self.to_plc) {
-            problems.push(
-                "plc from_plc and to_plc are the same variable; each direction needs its own".to_owned(),
-            );
+        if let [from_plc, to_plc] = self.places().as_slice()
+            && from_plc.overlap(to_plc).is_some()
+        {
+            problems.push("plc from_plc and to_plc overlap; each direction needs its own array".to_owned());
         }
         problems
     }
 
     pub(super) fn places(&self) -> Vec<Place> {
-        let at = |name: &str| Place::whole(format!("ADS {} {}", self.address, name).to_lowercase());
+        let address = self.address.to_lowercase();
+        let at = |of: &str| match of.parse::<Index>() {
+            Ok(Index { group, offset }) => Place {
+                device: format!("bytes of index group {group:#x} of ADS {address}"),
+                words: offset..offset.saturating_add(2 * HALF_WORDS as u32),
+            },
+            Err(()) => Place::whole(format!("ads {address} {}", of.to_lowercase())),
+        };
         vec![at(&self.from_plc), at(&self.to_plc)]
     }
 
@@ -236,7 +243,10 @@ mod tests {
         config = AdsConfig::new("10.0.4.7:48898", "5.1.204.123.1.1");
         assert!(config.problems().is_empty());
         config.to_plc = config.from_plc.to_uppercase();
-        assert!(config.problems()[0].contains("the same variable"));
+        assert!(config.problems()[0].contains("overlap"));
+        (config.from_plc, config.to_plc) = ("0x4020:100".into(), "16416:119".into());
+        let places = config.places();
+        assert_eq!(places[0].overlap(&places[1]).map(|both| both.words), Some(119..120));
     }
 
     #[test]
