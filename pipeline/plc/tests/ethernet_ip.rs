@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     io::{Read as _, Write as _},
-    net::{Shutdown, TcpStream, UdpSocket},
+    net::{Shutdown, SocketAddr, SocketAddrV4, TcpStream, UdpSocket},
     path::PathBuf,
     process::Command,
     time::{Duration, Instant},
@@ -88,23 +88,26 @@ async fn a_scanner_that_falls_silent_is_said_and_comes_back() {
 }
 
 #[tokio::test]
-async fn an_answer_to_a_scanner_that_hears_no_more_is_not_called_delivered() {
+async fn an_answer_to_a_scanner_that_hangs_or_has_died_is_dropped() {
     let Some(python) = python("ethernetip") else { return };
     let _turn = ONE_AT_A_TIME.lock().await;
-    let (link, mut heard) = start();
-    let peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818"]);
-    until(&mut heard, "LinkUp", |event| matches!(event, PlcEvent::LinkUp { .. })).await;
-    signal(&peer, "-STOP");
-    // For 80 ms it still owns the station, and eight packets go its way.
-    let deadline = Instant::now() + Duration::from_millis(300);
-    let (part, code, recipe) = (PartId::FIRST, VerdictCode::Pass, RecipeNumber(1));
-    link.answer(Answer { part, code, reason: 0, decision: Duration::ZERO, recipe, deadline }).unwrap();
-    let ended =
-        |event: &PlcEvent| matches!(event, PlcEvent::AnswerDelivered { .. } | PlcEvent::AnswerDropped { .. });
-    let end = until(&mut heard, "the answer's end", ended).await;
-    assert!(matches!(end, PlcEvent::AnswerDropped { why: DropCause::Expired, .. }), "{end:?}");
-    signal(&peer, "-CONT");
-    link.stop().await;
+    for how in ["-STOP", "-KILL"] {
+        let (link, mut heard) = start();
+        let peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818"]);
+        until(&mut heard, "LinkUp", |event| matches!(event, PlcEvent::LinkUp { .. })).await;
+        signal(&peer, how);
+        // For 320 ms it still owns the station, and some thirty packets go its way.
+        let deadline = Instant::now() + Duration::from_millis(250);
+        let (part, code, recipe) = (PartId::FIRST, VerdictCode::Pass, RecipeNumber(1));
+        link.answer(Answer { part, code, reason: 0, decision: Duration::ZERO, recipe, deadline }).unwrap();
+        let ended = |event: &PlcEvent| {
+            matches!(event, PlcEvent::AnswerDelivered { .. } | PlcEvent::AnswerDropped { .. })
+        };
+        let end = until(&mut heard, "the answer's end", ended).await;
+        assert!(matches!(end, PlcEvent::AnswerDropped { why: DropCause::Expired, .. }), "{how}: {end:?}");
+        until(&mut heard, "LinkDown", |event| matches!(event, PlcEvent::LinkDown { .. })).await;
+        link.stop().await;
+    }
 }
 
 #[tokio::test]
@@ -156,6 +159,115 @@ async fn a_seventeenth_session_is_turned_away_until_one_of_the_sixteen_ends() {
         sessions
     });
     assert_eq!(sessions.await.unwrap().len(), 16);
+    link.stop().await;
+}
+
+/// A tool that asks in raw frames.
+struct Tool {
+    stream: TcpStream,
+    session: [u8; 4],
+}
+
+impl Tool {
+    fn register() -> Self {
+        let mut stream = TcpStream::connect("127.0.0.1:44818").unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(&REGISTER).unwrap();
+        let mut answer = [0; 28];
+        stream.read_exact(&mut answer).unwrap();
+        Self { stream, session: answer[4..8].try_into().unwrap() }
+    }
+
+    /// General and extended status of the answer to a message for the Connection Manager; 0 where none goes with it.
+    fn manager(&mut self, service: u8, data: &[u8], wished: Option<[u8; 16]>) -> (u8, u16) {
+        let message = [&[service, 2, 0x20, 6, 0x24, 1], data].concat();
+        let mut items = vec![0; 8]; // interface, timeout, count
+        items[6] = 2 + u8::from(wished.is_some());
+        items.extend([0, 0, 0, 0, 0xB2, 0, message.len() as u8, 0]);
+        items.extend(&message);
+        if let Some(socket) = wished {
+            items.extend([0x01, 0x80, 16, 0]);
+            items.extend(socket);
+        }
+        self.stream.write_all(&framed(self.session, &items)).unwrap();
+        let mut head = [0; 24];
+        self.stream.read_exact(&mut head).unwrap();
+        assert_eq!(head[8..12], [0; 4], "encapsulation status");
+        let mut answer = vec![0; usize::from(u16::from_le_bytes([head[2], head[3]]))];
+        self.stream.read_exact(&mut answer).unwrap();
+        let reply = &answer[16..]; // behind the null address and its own item's head
+        assert_eq!(reply[0], service | 0x80);
+        (reply[2], if reply[3] == 0 { 0 } else { u16::from_le_bytes([reply[4], reply[5]]) })
+    }
+
+    /// Asks to look on as connection `serial`, every 10 ms, point to point.
+    fn look_on(&mut self, serial: u8, wished: Option<[u8; 16]>) -> (u8, u16) {
+        let mut data = vec![0x0A, 0x0E, 0, 0, 0, 0, serial, 0, 0, 1];
+        data.extend([serial, 0, 1, 0, 0xAA, 0xBB, 0xCC, 0xDD, 7, 0, 0, 0]);
+        data.extend([0x10, 0x27, 0, 0, 0x02, 0x48, 0x10, 0x27, 0, 0, 0x16, 0x48, 0x01]);
+        data.extend([4, 0x20, 0x04, 0x24, 151, 0x2C, 198, 0x2C, 100]);
+        self.manager(0x54, &data, wished)
+    }
+
+    fn close(&mut self, serial: u8) -> (u8, u16) {
+        let mut data = vec![0x0A, 0x0E, serial, 0, 1, 0, 0xAA, 0xBB, 0xCC, 0xDD, 4, 0];
+        data.extend([0x20, 0x04, 0x24, 151, 0x2C, 198, 0x2C, 100]);
+        self.manager(0x4E, &data, None)
+    }
+}
+
+/// A socket address as items have it.
+fn socket_address(at: SocketAddrV4) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[1] = 2;
+    bytes[2..4].copy_from_slice(&at.port().to_be_bytes());
+    bytes[4..8].copy_from_slice(&at.ip().octets());
+    bytes
+}
+
+#[tokio::test]
+async fn packets_go_to_who_asked_and_to_nobody_whom_a_forward_open_names() {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (link, _heard) = start();
+    let asked = tokio::task::spawn_blocking(|| {
+        let socket_at = |address: &str| {
+            let socket = UdpSocket::bind((address, 0)).unwrap();
+            socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+            let SocketAddr::V4(at) = socket.local_addr().unwrap() else { unreachable!() };
+            (socket, socket_address(at))
+        };
+        let (bystander, named) = socket_at("127.0.0.9");
+        let (ours, own) = socket_at("127.0.0.1");
+        let mut tool = Tool::register();
+        assert_eq!(tool.look_on(1, Some(named)), (0x01, 0x0205), "a socket address that is not its own");
+        assert_eq!(tool.look_on(2, Some(own)), (0, 0));
+        let mut datagram = [0; 64];
+        assert_eq!(ours.recv_from(&mut datagram).unwrap().0, 2 + 12 + 4 + 22);
+        assert!(bystander.recv_from(&mut datagram).is_err(), "it has asked for nothing");
+    });
+    asked.await.unwrap();
+    link.stop().await;
+}
+
+#[tokio::test]
+async fn an_eighth_that_looks_on_is_refused_until_one_of_the_seven_ends_and_an_owner_never() {
+    let Some(python) = python("ethernetip") else { return };
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (link, mut heard) = start();
+    let asked = tokio::task::spawn_blocking(|| {
+        let mut tool = Tool::register();
+        for serial in 0..7 {
+            assert_eq!(tool.look_on(serial, None), (0, 0), "{serial}");
+        }
+        assert_eq!(tool.look_on(7, None), (0x01, 0x0113), "there are seven");
+        assert_eq!(tool.close(7), (0x01, 0x0107), "it was refused");
+        assert_eq!(tool.close(3), (0, 0));
+        assert_eq!(tool.look_on(7, None), (0, 0));
+        tool
+    });
+    let _tool = asked.await.unwrap();
+    let _peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818"]);
+    until(&mut heard, "LinkUp", |event| matches!(event, PlcEvent::LinkUp { .. })).await;
     link.stop().await;
 }
 
@@ -267,11 +379,17 @@ fn say_registered(stream: &mut TcpStream, noise: &[u8]) -> std::io::Result<()> {
     let mut data =
         vec![0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0xB2, 0, message.len() as u8, (message.len() >> 8) as u8];
     data.extend(&message);
-    let mut frame = [0; 24];
+    stream.write_all(&framed([answer[4], answer[5], answer[6], answer[7]], &data))
+}
+
+/// SendRRData.
+fn framed(session: [u8; 4], data: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0; 24];
     frame[0] = 0x6F;
     frame[2..4].copy_from_slice(&(data.len() as u16).to_le_bytes());
-    frame[4..8].copy_from_slice(&answer[4..8]);
-    stream.write_all(&[frame.as_slice(), &data].concat())
+    frame[4..8].copy_from_slice(&session);
+    frame.extend(data);
+    frame
 }
 
 #[tokio::test]
@@ -280,7 +398,8 @@ async fn ten_thousand_random_strings_to_each_port_leave_it_serving_and_no_larger
     let _turn = ONE_AT_A_TIME.lock().await;
     let (link, mut heard) = start();
     // Half of the strings begin like a real header of a real length.
-    let heads: [fn(usize) -> Vec<u8>; 5] = [
+    let heads: [fn(usize) -> Vec<u8>; 6] = [
+        |_| vec![2, 0, 0x02, 0x80, 8, 0], // cyclic data
         |length| vec![0x04, 0, length.wrapping_sub(24) as u8, 0],
         |length| vec![0x63, 0, length.wrapping_sub(24) as u8, 0],
         |length| vec![0x65, 0, length.wrapping_sub(24) as u8, 0],
@@ -289,6 +408,7 @@ async fn ten_thousand_random_strings_to_each_port_leave_it_serving_and_no_larger
     ];
     let shout = move |rounds: std::ops::Range<u32>| {
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut answered = 0;
         for round in rounds {
             let bytes = noise(round, &heads);
             udp.send_to(&bytes, "127.0.0.1:44818").unwrap();
@@ -303,12 +423,14 @@ async fn ten_thousand_random_strings_to_each_port_leave_it_serving_and_no_larger
                 stream.shutdown(Shutdown::Write)?;
                 stream.read_to_end(&mut Vec::new())
             });
-            let _ = said;
+            answered += u32::from(round % 3 == 0 && said.is_ok_and(|bytes| bytes > 0));
         }
+        answered
     };
-    tokio::task::spawn_blocking(move || shout(0..2_000)).await.unwrap();
+    let before = tokio::task::spawn_blocking(move || shout(0..2_000)).await.unwrap();
     let (kib_before, _) = footprint();
-    tokio::task::spawn_blocking(move || shout(2_000..10_000)).await.unwrap();
+    let after = tokio::task::spawn_blocking(move || shout(2_000..10_000)).await.unwrap();
+    assert_eq!(before + after, 3_334, "each that had a session has had its answer");
     tokio::time::sleep(Duration::from_millis(500)).await;
     let (kib, threads) = footprint();
     let grown_kib = kib.saturating_sub(kib_before);

@@ -16,8 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// An owner, its double, an HMI, a logger, a tool, and some to spare.
-pub(super) const CONNECTIONS_MAX: usize = 8;
+/// HMIs, loggers, tools, and some to spare. The owner has a place of its own, which nobody who looks on can take.
+pub(super) const ONLOOKERS_MAX: usize = 7;
 
 /// Until its first packet a scanner has this long (Volume 1, 3-4.5.2), however short its timeout is.
 const FIRST_PACKET: Duration = Duration::from_secs(10);
@@ -157,7 +157,8 @@ impl Connections {
         if kind == Kind::Owner && self.owner().is_some() {
             return Err(Refusal::connection(refusal::OWNERSHIP));
         }
-        if self.open.len() >= CONNECTIONS_MAX {
+        let onlookers = self.open.iter().filter(|connection| connection.kind != Kind::Owner).count();
+        if kind != Kind::Owner && onlookers >= ONLOOKERS_MAX {
             return Err(Refusal::connection(refusal::NO_MORE_CONNECTIONS));
         }
         let multicast = wanted.to_plc.travel == Travel::Multicast;

@@ -13,7 +13,12 @@ use crate::protocol::cip::{
     encapsulation::{DATA_MAX, HEAD, Head, command, find, item, message, message_items, status},
     reply,
 };
-use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::Ipv4Addr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -37,8 +42,15 @@ const MESSAGE_CONNECTIONS_MAX: usize = 4;
 pub(super) async fn serve(mut stream: TcpStream, plc: Ipv4Addr, module: Arc<Module>) {
     let _ = stream.set_nodelay(true); // it only makes answers later
     let mut session = Session { handle: 0, plc, connections: Vec::new() };
+    let began = Instant::now();
     loop {
-        let patience = if session.handle == 0 { REGISTER_WITHIN } else { SILENT };
+        let patience = match session.handle {
+            0 => REGISTER_WITHIN.saturating_sub(began.elapsed()),
+            _ => SILENT,
+        };
+        if patience.is_zero() {
+            return; // whatever it has said meanwhile
+        }
         match timeout(patience, stream.peek(&mut [0])).await {
             Ok(Ok(1..)) => {}
             Err(_) if module.has_connection_of(plc) => continue,

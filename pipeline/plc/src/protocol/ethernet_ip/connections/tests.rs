@@ -137,13 +137,21 @@ fn onlookers_share_a_stream_and_listeners_end_with_it() {
 }
 
 #[test]
-fn there_is_a_limit_to_those_who_look_on() {
-    let mut io = Connections::new(1);
-    for serial in 0..CONNECTIONS_MAX as u16 {
-        let wanted = onlooker(INPUT_ONLY_HEARTBEAT, Travel::PointToPoint, serial);
-        io.open(&wanted, from(HMI), Instant::now()).unwrap();
+fn those_who_look_on_are_seven_and_leave_the_owner_its_place() {
+    let (mut io, now) = (Connections::new(1), Instant::now());
+    let looks_on = |serial| onlooker(INPUT_ONLY_HEARTBEAT, Travel::PointToPoint, serial);
+    for serial in 100..107 {
+        io.open(&looks_on(serial), from(HMI), now).unwrap();
     }
-    assert_eq!(refused(&mut io, &owner()), refusal::NO_MORE_CONNECTIONS);
+    assert_eq!(refused(&mut io, &looks_on(107)), refusal::NO_MORE_CONNECTIONS);
+    io.open(&owner(), from(PLC), now).unwrap();
+    assert_eq!(refused(&mut io, &looks_on(107)), refusal::NO_MORE_CONNECTIONS);
+
+    assert_eq!(io.close(looks_on(100).triad).len(), 1);
+    io.open(&looks_on(107), from(HMI), now).unwrap();
+    assert_eq!(io.expire(now + FIRST_PACKET).len(), 8, "none of them has ever said a word");
+    assert_eq!((io.open.len(), io.streams.len(), io.next()), (0, 0, None));
+    io.open(&looks_on(108), from(HMI), now).unwrap();
 }
 
 #[test]
