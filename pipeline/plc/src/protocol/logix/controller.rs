@@ -12,7 +12,7 @@ use crate::{
         cyclic::{Fault, Wire},
         stream::Conversation,
     },
-    register_map::{HALF_WORDS, Words},
+    register_map::{BLOCK_WORDS, HALF_WORDS, Words},
 };
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -26,6 +26,9 @@ const CONNECTION_MANAGER: [u8; 4] = [0x20, 0x06, 0x24, 0x01];
 
 /// CIP type code of INT.
 const INT: u16 = 0xC3;
+
+/// Elements of a tag that one service reads or writes.
+const COUNT: [u8; 2] = (HALF_WORDS as u16).to_le_bytes();
 
 /// General status of a Multiple Service Packet in which a service was refused.
 const EMBEDDED_SERVICE: u8 = 0x1E;
@@ -162,35 +165,53 @@ impl Wire for Controller {
         self.open_connection().await
     }
 
+    async fn look(&mut self) -> Result<[u16; BLOCK_WORDS], Fault> {
+        let services = [&self.from_plc, &self.to_plc].map(|tag| request(READ_TAG, &tag.path(), &COUNT));
+        let answer = self.ask_services(&services).await?;
+        let replies = replies(&answer).ok_or_else(not_an_answer)?;
+        let mut words = [0; BLOCK_WORDS];
+        let (from_plc, to_plc) = words.split_at_mut(HALF_WORDS);
+        from_plc.copy_from_slice(&read_words(&replies[0], &self.from_plc)?);
+        to_plc.copy_from_slice(&read_words(&replies[1], &self.to_plc)?);
+        Ok(words)
+    }
+
     async fn exchange(&mut self, station: &Words) -> Result<Words, Fault> {
-        let count = (HALF_WORDS as u16).to_le_bytes();
         let values: Vec<u8> = station.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let written = [&INT.to_le_bytes(), count.as_slice(), values.as_slice()].concat();
+        let written = [&INT.to_le_bytes(), COUNT.as_slice(), values.as_slice()].concat();
         let services = [
             request(WRITE_TAG, &self.to_plc.path(), &written),
-            request(READ_TAG, &self.from_plc.path(), &count),
+            request(READ_TAG, &self.from_plc.path(), &COUNT),
         ];
         let answer = self.ask_services(&services).await?;
         let [write, read] = replies(&answer).ok_or_else(not_an_answer)?;
-        if write.service != WRITE_TAG || read.service != READ_TAG {
+        if write.service != WRITE_TAG {
             return Err(not_an_answer());
         }
         refused(&write, &self.to_plc)?;
-        refused(&read, &self.from_plc)?;
-        let mut data = Bytes(read.data);
-        let kind = data.word().ok_or_else(not_an_answer)?;
-        if kind != INT || data.0.len() != 2 * HALF_WORDS {
-            let what = format!(
-                "gave {} bytes of {} of tag \"{}\", expected 20 of INT; {}",
-                data.0.len(),
-                type_name(kind),
-                self.from_plc.name(),
-                should_be(&self.from_plc)
-            );
-            return Err((LinkFaultKind::WrongAnswer, what));
-        }
-        Ok(std::array::from_fn(|_| data.word().expect("its length was looked at")))
+        read_words(&read, &self.from_plc)
     }
+}
+
+/// The ten words of a tag, of the reply to a Read Tag.
+fn read_words(read: &Response<'_>, tag: &Tag) -> Result<Words, Fault> {
+    if read.service != READ_TAG {
+        return Err(not_an_answer());
+    }
+    refused(read, tag)?;
+    let mut data = Bytes(read.data);
+    let kind = data.word().ok_or_else(not_an_answer)?;
+    if kind != INT || data.0.len() != 2 * HALF_WORDS {
+        let what = format!(
+            "gave {} bytes of {} of tag \"{}\", expected 20 of INT; {}",
+            data.0.len(),
+            type_name(kind),
+            tag.name(),
+            should_be(tag)
+        );
+        return Err((LinkFaultKind::WrongAnswer, what));
+    }
+    Ok(std::array::from_fn(|_| data.word().expect("its length was looked at")))
 }
 
 /// A Multiple Service Packet: how many, where each begins, and then each.
