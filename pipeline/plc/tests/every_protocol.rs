@@ -511,15 +511,16 @@ fn what_is_wrong_with_the_plc_is_said_by_kind() {
 
 #[test]
 fn every_client_says_which_plc_fails_how_and_what_becomes_of_the_parts() {
-    use LinkFaultKind::{Closed, Refused, Timeout, Unreachable, WrongAnswer};
-    // What each fault is called; the second where a library does not tell the two apart.
-    let rows = [
-        (Fault::Deaf, [Timeout, Closed]),
-        (Fault::HalfOpen, [Timeout, Closed]),
-        (Fault::Rude, [Closed, Closed]),
-        (Fault::CutMidAnswer, [Closed, WrongAnswer]),
-        (Fault::Gone, [Refused, Unreachable]),
-        (Fault::WrongAnswers, [WrongAnswer, Closed]),
+    use LinkFaultKind::{Closed, Refused, Timeout, Unreachable, Untrusted, WrongAnswer};
+    // What each fault is called; the others where a library does not tell them apart. What is no TLS is nobody to trust,
+    // and OPC UA's library waits on for something that it understands.
+    let rows: [(Fault, &[LinkFaultKind]); 6] = [
+        (Fault::Deaf, &[Timeout, Closed]),
+        (Fault::HalfOpen, &[Timeout, Closed]),
+        (Fault::Rude, &[Closed]),
+        (Fault::CutMidAnswer, &[Closed, WrongAnswer]),
+        (Fault::Gone, &[Refused, Unreachable]),
+        (Fault::WrongAnswers, &[WrongAnswer, Closed, Untrusted, Timeout]),
     ];
     on_every_wire(async |wire| {
         for (fault, kinds) in rows.into_iter().filter(|_| wire.station_is_client()) {
@@ -531,7 +532,8 @@ fn every_client_says_which_plc_fails_how_and_what_becomes_of_the_parts() {
             let address = line.plc.local_addr().unwrap();
             for event in &line.station.events {
                 let PlcEvent::LinkDown { says, .. } = event else { continue };
-                let sentence = says.starts_with(&format!("PLC {address} "))
+                let names = ["", "opc.tcp://"].map(|scheme| format!("PLC {scheme}{address} "));
+                let sentence = names.iter().any(|name| says.starts_with(name))
                     && says.ends_with("; parts are answered as Missed until it is back");
                 assert!(sentence, "{wire:?}, {fault:?}: {says}");
             }
