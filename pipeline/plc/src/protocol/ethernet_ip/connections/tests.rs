@@ -156,7 +156,8 @@ fn those_who_look_on_are_seven_and_leave_the_owner_its_place() {
 
 #[test]
 fn each_thing_that_can_be_set_wrong_has_its_own_refusal() {
-    let rows: [(&str, fn(&mut ForwardOpen), u16); 15] = [
+    type Change = fn(&mut ForwardOpen);
+    let rows: [(&str, Change, u16); 15] = [
         ("output size", |open| open.from_plc.size = 30, refusal::FROM_PLC_SIZE),
         ("input size", |open| open.to_plc.size = 100, refusal::TO_PLC_SIZE),
         ("output instance", |open| open.path[3] = Segment::Point(100), refusal::FROM_PLC_POINT),
