@@ -142,7 +142,7 @@ async fn another_scanner_is_heard_after_the_first_has_died() {
 #[tokio::test]
 async fn a_seventeenth_session_is_turned_away_until_one_of_the_sixteen_ends() {
     let _turn = ONE_AT_A_TIME.lock().await;
-    let (link, _heard) = start();
+    let (link, mut heard) = start();
     let registered = || {
         let mut stream = TcpStream::connect("127.0.0.1:44818").unwrap();
         stream.write_all(&REGISTER).unwrap();
@@ -158,6 +158,9 @@ async fn a_seventeenth_session_is_turned_away_until_one_of_the_sixteen_ends() {
         sessions
     });
     assert_eq!(sessions.await.unwrap().len(), 16);
+    let told = until(&mut heard, "TurnedAway", |event| matches!(event, PlcEvent::TurnedAway { .. })).await;
+    let PlcEvent::TurnedAway { says } = told else { unreachable!() };
+    assert!(says.starts_with("127.0.0.1 was turned away"), "{says}");
     link.stop().await;
 }
 

@@ -172,7 +172,11 @@ impl Module {
                     Ok((stream, SocketAddr::V4(plc))) if sessions.len() < SESSIONS_MAX => {
                         sessions.spawn(session::serve(stream, *plc.ip(), Arc::clone(self)));
                     }
-                    Ok(_turned_away) => {}
+                    Ok((_, from)) => self.port.turned_away(format!(
+                        "{} was turned away, for {} serves {SESSIONS_MAX} already; close a tool that nobody needs",
+                        from.ip(),
+                        self.address
+                    )),
                     // The system has none left for now; the exchange goes on.
                     Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
                 }
