@@ -1,7 +1,7 @@
 //! Our numbers beside those of published packages (SciPy, statsmodels, scikit-learn, process-improve, river), on data drawn
 //! at random.
 
-#![allow(clippy::unwrap_used)] // a test's helpers are part of the test
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test's helpers are part of the test, and a skipped one says so
 
 use plumb_quality::{
     Confidence, Roc, Scores, Share,
