@@ -13,6 +13,7 @@
 //! must see at work what it saw at school. Shrinking a region to less than half therefore skips pixels; a defect
 //! one pixel wide wants a smaller region or a larger tensor.
 
+mod align;
 mod bayer;
 #[allow(unsafe_code)] // its proof stands at the one unsafe call
 mod borrow;
@@ -21,10 +22,13 @@ mod crop;
 mod error;
 mod fit;
 mod flat;
+mod grey;
 mod normalize;
 mod preprocessor;
 mod rectify;
 mod route;
+mod small_linear;
 
+pub use align::{AlignConfig, AlignError, Aligner};
 pub use error::PreprocessError;
 pub use preprocessor::{Cut, Optics, Preprocessor};

@@ -1,0 +1,4 @@
+//! Parts that lie as they please: found, cut where they lie, and measured.
+
+mod aligning;
+mod render;
