@@ -10,6 +10,9 @@ use opencv::{
 };
 use plumb_inspection::{Image, Lens, PixelFormat};
 
+/// Read beyond what is asked for, in px: a profile starts before its scan line, and a sample reads its neighbours.
+const MARGIN_PX: f64 = 10.0;
+
 /// Grey values 0..=255, row by row.
 #[derive(Clone, Debug)]
 pub(crate) struct Grey {
@@ -135,8 +138,8 @@ impl<'l> View<'l> {
             (x0, y0, x1, y1) = (x0.min(x), y0.min(y), x1.max(x), y1.max(y));
         }
         let (width, height) = (f64::from(image.width()), f64::from(image.height()));
-        let (left, top) = ((x0 - 3.0).floor().max(0.0), (y0 - 3.0).floor().max(0.0));
-        let (right, bottom) = ((x1 + 3.0).ceil().min(width), (y1 + 3.0).ceil().min(height));
+        let (left, top) = ((x0 - MARGIN_PX).floor().max(0.0), (y0 - MARGIN_PX).floor().max(0.0));
+        let (right, bottom) = ((x1 + MARGIN_PX).ceil().min(width), (y1 + MARGIN_PX).ceil().min(height));
         if !(right - left >= 1.0 && bottom - top >= 1.0) {
             return Ok(None);
         }

@@ -17,12 +17,14 @@ mod align;
 mod bayer;
 #[allow(unsafe_code)] // its proof stands at the one unsafe call
 mod borrow;
+mod caliper;
 mod colour;
 mod crop;
 mod error;
 mod fit;
 mod flat;
 mod grey;
+mod measure;
 mod normalize;
 mod preprocessor;
 mod rectify;
@@ -30,5 +32,7 @@ mod route;
 mod small_linear;
 
 pub use align::{AlignConfig, AlignError, Aligner};
+pub use caliper::{Caliper, Pick, Polarity, RoundCaliper};
 pub use error::PreprocessError;
-pub use preprocessor::{Cut, Optics, Preprocessor};
+pub use measure::{Gauge, Quantity, Scale};
+pub use preprocessor::{Cut, Optics, Pieces, Preprocessor};

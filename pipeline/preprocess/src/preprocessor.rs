@@ -1,8 +1,8 @@
 //! The stage: frames in, tensors out.
 
-use crate::{PreprocessError, bayer, crop, flat, rectify, route::Route};
+use crate::{Aligner, Gauge, PreprocessError, Scale, bayer, crop, flat, rectify, route::Route};
 use opencv::core;
-use plumb_inspection::{FlatField, Frame, Lens, PixelFormat, RectPx, RegionName, Tensor, TensorSpec};
+use plumb_inspection::{Affine, Alignment, FlatField, Frame, Lens, Measurement, PixelFormat, Pose, RectPx, RegionName, Tensor, TensorSpec};
 use std::sync::{Mutex, PoisonError};
 
 /// The largest side of a tensor in px. A model that wants more is a misread card.
@@ -37,9 +37,23 @@ pub struct Optics {
 pub struct Preprocessor {
     optics: Optics,
     cuts: Vec<Cut>,
+    aligner: Option<Aligner>,
+    gauges: Vec<Gauge>,
+    scale: Option<Scale>,
     plans: Vec<Plan>,
     /// Width and height in px of the first frame, if a region is drawn in px of it.
     drawn_on: Option<(u32, u32)>,
+}
+
+/// What was made of one frame.
+#[derive(Debug)]
+pub struct Pieces {
+    /// One a cut, in their order.
+    pub tensors: Vec<Tensor>,
+    /// Where the part lies, where it is searched.
+    pub pose: Option<Pose>,
+    /// One a gauge, in their order.
+    pub measurements: Vec<Measurement>,
 }
 
 /// The routes for frames of one size and format, in the order of the cuts.
@@ -61,27 +75,102 @@ impl Preprocessor {
         optics.lens.as_ref().map_or(Ok(()), rectify::check)?;
         optics.flat_field.as_ref().map_or(Ok(()), flat::check)?;
         cuts.iter().try_for_each(Cut::check)?;
-        Ok(Self { optics, cuts, plans: Vec::new(), drawn_on: None })
+        Ok(Self {
+            optics,
+            cuts,
+            aligner: None,
+            gauges: Vec::new(),
+            scale: None,
+            plans: Vec::new(),
+            drawn_on: None,
+        })
     }
 
-    /// One tensor a cut, in their order.
+    /// From now on the part is searched in every frame, and what is cut and measured follows it.
+    ///
+    /// # Errors
+    /// When the camera has a lens or flat field to take out of the cuts.
+    pub fn following(mut self, aligner: Aligner) -> Result<Self, PreprocessError> {
+        let calibration = match &self.optics {
+            Optics { lens: Some(_), .. } => Some("lens"),
+            Optics { flat_field: Some(_), .. } => Some("flat field"),
+            _ => None,
+        };
+        if let Some(calibration) = calibration.filter(|_| !self.cuts.is_empty()) {
+            return Err(PreprocessError::AlignThrough { calibration });
+        }
+        self.aligner = Some(aligner);
+        Ok(self)
+    }
+
+    /// From now on this is measured in every frame, in mm too where there is a `scale`.
+    ///
+    /// # Errors
+    /// For a caliper that fits no picture.
+    pub fn measuring(mut self, gauges: Vec<Gauge>, scale: Option<Scale>) -> Result<Self, PreprocessError> {
+        for gauge in &gauges {
+            if let Some(says) = gauge.problems().into_iter().next() {
+                return Err(PreprocessError::Gauge { name: gauge.name.clone(), says });
+            }
+        }
+        (self.gauges, self.scale) = (gauges, scale);
+        Ok(self)
+    }
+
+    /// One tensor a cut, in their order: the tensors of [`Preprocessor::pieces`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn prepare(&mut self, frame: &Frame) -> Result<Vec<Tensor>, PreprocessError> {
+        self.pieces(frame).map(|pieces| pieces.tensors)
+    }
+
+    /// Finds the part, cuts every region where it lies, and takes every measurement.
     ///
     /// The first frame of a size plans its routes, which takes some milliseconds where there is a lens; every further
     /// one reads each region once and copies nothing else. Grey and colour frames serve grey and colour models alike.
     ///
     /// # Errors
-    /// When a region is not within the frame, the frame has not the size of a calibration, or it has another size than
-    /// the first while a region is drawn in px of that.
-    pub fn prepare(&mut self, frame: &Frame) -> Result<Vec<Tensor>, PreprocessError> {
+    /// When the part is not found, a region is not within the frame, the frame has not the size of a calibration, or it
+    /// has another size than the first while a region is drawn in px of that.
+    pub fn pieces(&mut self, frame: &Frame) -> Result<Pieces, PreprocessError> {
+        let pose = self.pose_in(frame)?;
+        let map = pose.map_or(Affine::IDENTITY, |(_, map)| map);
+        let (lens, scale) = (self.optics.lens.as_ref(), self.scale);
+        let measure = |gauge: &Gauge| gauge.measure(&frame.image, lens, &map, scale);
+        let measurements = self.gauges.iter().map(measure).collect();
         let plan = self.plan_for(frame)?;
         let take = |route: &mut Route| {
-            route.take(&frame.image).map_err(|source| PreprocessError::OpenCv {
-                region: route.region().clone(),
-                camera: frame.camera.clone(),
-                source,
-            })
+            let taken = match pose {
+                None => route.take(&frame.image).map(Some),
+                Some((_, map)) => route.take_at(&frame.image, &map),
+            };
+            let (region, camera) = (route.region().clone(), frame.camera.clone());
+            match (taken, pose) {
+                (Ok(Some(tensor)), _) => Ok(tensor),
+                (Ok(None), pose) => {
+                    let (pose, _) = pose.expect("only a region that follows a part can leave the frame here");
+                    let Pose { x, y, angle_deg, .. } = pose;
+                    Err(PreprocessError::RegionMovedOut { region, camera, x, y, angle_deg })
+                }
+                (Err(source), _) => Err(PreprocessError::OpenCv { region, camera, source }),
+            }
         };
-        plan.routes.iter_mut().map(take).collect()
+        let tensors = plan.routes.iter_mut().map(take).collect::<Result<_, _>>()?;
+        Ok(Pieces { tensors, pose: pose.map(|(pose, _)| pose), measurements })
+    }
+
+    /// Where the part lies, and the way there from the reference; `Ok(None)` where none is searched.
+    fn pose_in(&self, frame: &Frame) -> Result<Option<(Pose, Affine)>, PreprocessError> {
+        let Some(aligner) = &self.aligner else { return Ok(None) };
+        let camera = frame.camera.clone();
+        match aligner.find(&frame.image, self.optics.lens.as_ref()) {
+            Ok(Alignment::Found(pose)) => Ok(Some((pose, pose.frame_from_reference(aligner.middle())))),
+            Ok(Alignment::NotFound { score, score_min }) => {
+                Err(PreprocessError::NotAligned { camera, score, score_min })
+            }
+            Err(source) => Err(PreprocessError::OpenCv { region: "".into(), camera, source }),
+        }
     }
 
     fn plan_for(&mut self, frame: &Frame) -> Result<&mut Plan, PreprocessError> {

@@ -12,11 +12,11 @@ use crate::{
 };
 use opencv::{
     boxed_ref::BoxedRef,
-    core::{Mat, Rect, Size, ToInputArray},
+    core::{BORDER_REPLICATE, Mat, Rect, Scalar, Size, ToInputArray},
     imgproc,
     prelude::*,
 };
-use plumb_inspection::{ColourOrder, Frame, Image, Placement, RegionName, Tensor, Values};
+use plumb_inspection::{Affine, ColourOrder, Frame, Image, Placement, PointPx, RegionName, Tensor, Values};
 
 /// A region drawn in px is a promise to look there: this share of it, 0..=1, must lie on the sensor.
 const SEEN_MIN: f64 = 0.99;
@@ -26,6 +26,7 @@ pub(crate) struct Route {
     region: RegionName,
     shape: [usize; 4],
     placement: Placement,
+    fitted: Fitted,
     /// Read from the frame, in px of the frame as the camera gave it.
     source: Rect,
     /// `cvt_color` code of the mosaic.
@@ -124,6 +125,7 @@ impl Route {
             region: cut.region.clone(),
             shape: spec.shape(),
             placement: fitted.placement(),
+            fitted: *fitted,
             source,
             mosaic,
             even,
@@ -145,9 +147,53 @@ impl Route {
         let raw = borrow::mat(image)?;
         let source = Mat::roi(&raw, self.source)?;
         self.shape_content(&source)?;
+        self.tensor(self.placement)
+    }
+
+    /// Takes the cut where the part lies: `frame_from_reference` brings the region there. Sampled once, bilinear.
+    /// `Ok(None)` where it lies beyond the frame.
+    ///
+    /// Only without a lens and a flat field, whose maps are planned for a region that stays.
+    pub(crate) fn take_at(
+        &mut self,
+        image: &Image,
+        frame_from_reference: &Affine,
+    ) -> opencv::Result<Option<Tensor>> {
+        let frame = Size::new(image.width() as i32, image.height() as i32);
+        let (sx, sy) = self.fitted.scale();
+        let (used, size) = (self.fitted.used, self.fitted.content.size());
+        let frame_from_content = Affine::scale_then_move(sx, sy, f64::from(used.x), f64::from(used.y))
+            .then(frame_from_reference);
+        let Some(area) = covered(&frame_from_content, size, frame) else { return Ok(None) };
+        let area = if self.mosaic.is_some() { bayer::with_neighbours(area, frame) } else { area };
+        let raw = borrow::mat(image)?;
+        let source = Mat::roi(&raw, area)?;
+        // OpenCV counts px from their centres.
+        let [[a, b, tx], [c, d, ty]] = frame_from_content.rows;
+        let map = Mat::from_slice_2d(&[
+            [a, b, (a + b) / 2.0 + tx - 0.5 - f64::from(area.x)],
+            [c, d, (c + d) / 2.0 + ty - 0.5 - f64::from(area.y)],
+        ])?;
+        let flags = imgproc::INTER_LINEAR | imgproc::WARP_INVERSE_MAP;
+        let mut warp = |source: &dyn ToInputArray| {
+            imgproc::warp_affine(source, &mut self.content, &map, size, flags, BORDER_REPLICATE, Scalar::default())
+        };
+        match self.mosaic {
+            None => warp(&source)?,
+            Some(mosaic) => {
+                imgproc::cvt_color(&source, &mut self.demosaiced, mosaic, 0)?;
+                warp(&self.demosaiced)?;
+            }
+        }
+        let frame_from_tensor = self.placement.frame_from_tensor.then(frame_from_reference);
+        self.tensor(Placement { frame_from_tensor, ..self.placement }).map(Some)
+    }
+
+    /// The tensor of what `content` shows.
+    fn tensor(&mut self, placement: Placement) -> opencv::Result<Tensor> {
         let normalize = &self.normalize;
         let values = self.colour.planes(&self.content, |planes| normalize.values(planes))?;
-        let (region, shape, placement) = (self.region.clone(), self.shape, self.placement);
+        let (region, shape) = (self.region.clone(), self.shape);
         Ok(match values {
             Values::F32(values) => Tensor::pooled(region, shape, values, placement, normalize.pool()),
             values @ Values::U8(_) => Tensor::new(region, shape, values, placement),
@@ -165,4 +211,20 @@ impl Route {
         }
         self.geometry.apply(&self.demosaiced, &mut self.content)
     }
+}
+
+/// What has to be read for content of this size, and its neighbours; `None` where more than half a px of it lies beyond the
+/// frame.
+fn covered(frame_from_content: &Affine, content: Size, frame: Size) -> Option<Rect> {
+    let (width, height) = (content.width as f32, content.height as f32);
+    let corners = [(0.0, 0.0), (width, 0.0), (0.0, height), (width, height)]
+        .map(|(x, y)| frame_from_content.apply(PointPx { x, y }));
+    let (mut x0, mut y0, mut x1, mut y1) = (f32::MAX, f32::MAX, f32::MIN, f32::MIN);
+    for PointPx { x, y } in corners {
+        (x0, y0, x1, y1) = (x0.min(x), y0.min(y), x1.max(x), y1.max(y));
+    }
+    let inside = x0 >= -0.5 && y0 >= -0.5 && x1 <= frame.width as f32 + 0.5 && y1 <= frame.height as f32 + 0.5;
+    let (left, top) = ((x0 as i32 - 2).max(0), (y0 as i32 - 2).max(0));
+    let (right, bottom) = ((x1 as i32 + 3).min(frame.width), (y1 as i32 + 3).min(frame.height));
+    inside.then(|| Rect::new(left, top, right - left, bottom - top))
 }
