@@ -109,7 +109,9 @@ impl Caliper {
         let [dx, dy] = [self.to_px[0] - self.from_px[0], self.to_px[1] - self.from_px[1]];
         let length = dx.hypot(dy);
         if !(length >= 8.0 && length <= 4096.0) {
-            return Some(format!("a scan line from from_px to to_px is {length:.1} px long; it can be 8 to 4096"));
+            return Some(format!(
+                "a scan line from from_px to to_px is {length:.1} px long; it can be 8 to 4096"
+            ));
         }
         if !(self.width_px >= 4.0 && self.width_px <= 4096.0) {
             return Some(format!("width_px is {}; it can be 4 to 4096", self.width_px));
@@ -251,7 +253,8 @@ impl Line {
         let (mut across, mut spread) = (0.0, 0.0);
         for (place, weight) in all() {
             across += weight * fitted.away(*place).powi(2);
-            spread += weight * ((place[0] - middle[0]) * along[0] + (place[1] - middle[1]) * along[1]).powi(2);
+            spread +=
+                weight * ((place[0] - middle[0]) * along[0] + (place[1] - middle[1]) * along[1]).powi(2);
         }
         if !(spread > 0.0) {
             return None;

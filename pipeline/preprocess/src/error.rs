@@ -211,7 +211,9 @@ pub enum PreprocessError {
         angle_deg: f64,
     },
     /// Regions that follow a part are cut from the frame as the camera gives it.
-    #[error("regions cannot follow a part through a {calibration} yet; take the {calibration} from the camera, or [align] from the recipe")]
+    #[error(
+        "regions cannot follow a part through a {calibration} yet; take the {calibration} from the camera, or [align] from the recipe"
+    )]
     AlignThrough {
         /// `lens` or `flat field`.
         calibration: &'static str,

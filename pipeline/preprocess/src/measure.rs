@@ -92,7 +92,10 @@ impl Gauge {
             Quantity::Area { rect_px, .. } => {
                 let [x, y, w, h] = (*rect_px).into();
                 let sane = x.is_finite() && y.is_finite() && w >= 4.0 && h >= 4.0 && w * h <= 1e8;
-                (!sane).then(|| "rect_px needs a width and height of 4 px or more".to_owned()).into_iter().collect()
+                (!sane)
+                    .then(|| "rect_px needs a width and height of 4 px or more".to_owned())
+                    .into_iter()
+                    .collect()
             }
         }
     }
@@ -123,7 +126,8 @@ impl Gauge {
         frame_from_reference: &Affine,
         scale: Option<Scale>,
     ) -> Measurement {
-        let none = |says: String| Measurement { name: self.name.clone(), px: None, mm: None, says: Some(says) };
+        let none =
+            |says: String| Measurement { name: self.name.clone(), px: None, mm: None, says: Some(says) };
         let places = self.places().into_iter().map(|place| moved(frame_from_reference, place));
         let view = match View::around(image, lens, places) {
             Ok(Some(view)) => view,
@@ -214,7 +218,8 @@ fn line(edges: &[[f64; 2]], scale: Scale) -> Result<Line, String> {
 
 fn circle(edges: &[[f64; 2]], scale: Scale) -> Result<Circle, String> {
     let places: Vec<_> = edges.iter().map(|place| scale.of(*place)).collect();
-    Circle::through(&places, scale.unit()).ok_or_else(|| "the places of its edge do not make a circle".to_owned())
+    Circle::through(&places, scale.unit())
+        .ok_or_else(|| "the places of its edge do not make a circle".to_owned())
 }
 
 fn moved(map: &Affine, [x, y]: [f64; 2]) -> [f64; 2] {
@@ -291,7 +296,13 @@ impl Picture<'_> {
         // Well inside and well outside are whole and nothing: their noise does not add up.
         let share = |v: f64| {
             let share = (v - low) / contrast;
-            if share < 0.1 { 0.0 } else if share > 0.9 { 1.0 } else { share }
+            if share < 0.1 {
+                0.0
+            } else if share > 0.9 {
+                1.0
+            } else {
+                share
+            }
         };
         let area: f64 = values.iter().map(|v| share(*v)).sum();
         let border = values.iter().filter(|v| (0.1..=0.9).contains(&((**v - low) / contrast))).count() as f64;

@@ -2,7 +2,10 @@
 
 use crate::{Aligner, Gauge, PreprocessError, Scale, bayer, crop, flat, rectify, route::Route};
 use opencv::core;
-use plumb_inspection::{Affine, Alignment, FlatField, Frame, Lens, Measurement, PixelFormat, Pose, RectPx, RegionName, Tensor, TensorSpec};
+use plumb_inspection::{
+    Affine, Alignment, FlatField, Frame, Lens, Measurement, PixelFormat, Pose, RectPx, RegionName, Tensor,
+    TensorSpec,
+};
 use std::sync::{Mutex, PoisonError};
 
 /// The largest side of a tensor in px. A model that wants more is a misread card.

@@ -162,8 +162,8 @@ impl Route {
         let frame = Size::new(image.width() as i32, image.height() as i32);
         let (sx, sy) = self.fitted.scale();
         let (used, size) = (self.fitted.used, self.fitted.content.size());
-        let frame_from_content = Affine::scale_then_move(sx, sy, f64::from(used.x), f64::from(used.y))
-            .then(frame_from_reference);
+        let frame_from_content =
+            Affine::scale_then_move(sx, sy, f64::from(used.x), f64::from(used.y)).then(frame_from_reference);
         let Some(area) = covered(&frame_from_content, size, frame) else { return Ok(None) };
         let area = if self.mosaic.is_some() { bayer::with_neighbours(area, frame) } else { area };
         let raw = borrow::mat(image)?;
@@ -174,15 +174,11 @@ impl Route {
             [a, b, (a + b) / 2.0 + tx - 0.5 - f64::from(area.x)],
             [c, d, (c + d) / 2.0 + ty - 0.5 - f64::from(area.y)],
         ])?;
-        let flags = imgproc::INTER_LINEAR | imgproc::WARP_INVERSE_MAP;
-        let mut warp = |source: &dyn ToInputArray| {
-            imgproc::warp_affine(source, &mut self.content, &map, size, flags, BORDER_REPLICATE, Scalar::default())
-        };
         match self.mosaic {
-            None => warp(&source)?,
+            None => warp(&source, &mut self.content, &map, size)?,
             Some(mosaic) => {
                 imgproc::cvt_color(&source, &mut self.demosaiced, mosaic, 0)?;
-                warp(&self.demosaiced)?;
+                warp(&self.demosaiced, &mut self.content, &map, size)?;
             }
         }
         let frame_from_tensor = self.placement.frame_from_tensor.then(frame_from_reference);
@@ -213,6 +209,12 @@ impl Route {
     }
 }
 
+/// Samples `source` into `content` of `size`, each px where `map` says; half a px beyond the frame its border goes on.
+fn warp(source: &impl ToInputArray, content: &mut Mat, map: &Mat, size: Size) -> opencv::Result<()> {
+    let flags = imgproc::INTER_LINEAR | imgproc::WARP_INVERSE_MAP;
+    imgproc::warp_affine(source, content, map, size, flags, BORDER_REPLICATE, Scalar::default())
+}
+
 /// What has to be read for content of this size, and its neighbours; `None` where more than half a px of it lies beyond the
 /// frame.
 fn covered(frame_from_content: &Affine, content: Size, frame: Size) -> Option<Rect> {
@@ -223,7 +225,8 @@ fn covered(frame_from_content: &Affine, content: Size, frame: Size) -> Option<Re
     for PointPx { x, y } in corners {
         (x0, y0, x1, y1) = (x0.min(x), y0.min(y), x1.max(x), y1.max(y));
     }
-    let inside = x0 >= -0.5 && y0 >= -0.5 && x1 <= frame.width as f32 + 0.5 && y1 <= frame.height as f32 + 0.5;
+    let inside =
+        x0 >= -0.5 && y0 >= -0.5 && x1 <= frame.width as f32 + 0.5 && y1 <= frame.height as f32 + 0.5;
     let (left, top) = ((x0 as i32 - 2).max(0), (y0 as i32 - 2).max(0));
     let (right, bottom) = ((x1 as i32 + 3).min(frame.width), (y1 as i32 + 3).min(frame.height));
     inside.then(|| Rect::new(left, top, right - left, bottom - top))

@@ -7,7 +7,8 @@ use plumb_preprocess::{Gauge, Scale};
 const FRAME: (u32, u32) = (200, 160);
 
 fn gauge(toml: &str) -> Gauge {
-    let gauge: Gauge = toml::from_str(&format!("name = 'it'\n{toml}")).unwrap_or_else(|error| panic!("{error}"));
+    let gauge: Gauge =
+        toml::from_str(&format!("name = 'it'\n{toml}")).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(gauge.problems(), [""; 0], "{toml}");
     gauge
 }
@@ -60,7 +61,10 @@ impl Trials {
         let (bias, spread) = (self.bias(), self.three_sigma());
         let covered = self.covered as f64 / self.errors.len() as f64;
         let stated = self.stated / self.errors.len() as f64;
-        println!("{what}: stated {stated:.4}, bias {bias:+.4}, 3 sigma {spread:.4}, {:.1} % within 2 u", covered * 100.0);
+        println!(
+            "{what}: stated {stated:.4}, bias {bias:+.4}, 3 sigma {spread:.4}, {:.1} % within 2 u",
+            covered * 100.0
+        );
         assert!(bias.abs() <= 0.05 * unit, "{what}: bias {bias}");
         assert!(spread <= 0.1 * unit, "{what}: 3 sigma {spread}");
         assert!(covered >= 0.9, "{what}: {covered} covered");
@@ -138,7 +142,8 @@ fn an_angle_is_true_to_a_tenth_degree() {
         let (one, other) = (random.between(-6.0, 6.0), random.between(-6.0, 6.0));
         let left = bar([150.0, 80.0], 100.0, one);
         let (sin, cos) = other.to_radians().sin_cos();
-        let corner = move |at: [f64; 2]| left.distance(at).max(-((at[1] - 40.0) * cos - (at[0] - 100.0) * sin));
+        let corner =
+            move |at: [f64; 2]| left.distance(at).max(-((at[1] - 40.0) * cos - (at[0] - 100.0) * sin));
         let frame = picture(FRAME.0, FRAME.1, 2.0, seed, &corner);
         let value = measured(&gauge, &frame, &Affine::IDENTITY);
         // Upright turned by `one` leans its edge by the same; level turned by `other` likewise.
@@ -179,7 +184,10 @@ fn what_cannot_be_measured_says_why() {
     assert!(says(&gauge, &small).contains("frame"), "{}", says(&gauge, &small));
     let area = self::gauge("what = 'area'\nrect_px = [10, 10, 50, 50]");
     assert!(says(&area, &empty).contains("nothing stands out"), "{}", says(&area, &empty));
-    assert!(says(&area, &Image::packed(200, 160, PixelFormat::Gray8, vec![0; 32000]).expect("as many")).contains("one grey"));
+    assert!(
+        says(&area, &Image::packed(200, 160, PixelFormat::Gray8, vec![0; 32000]).expect("as many"))
+            .contains("one grey")
+    );
 }
 
 #[test]
@@ -188,8 +196,14 @@ fn a_caliper_that_fits_no_picture_is_refused() {
         ("what = 'position'\nedge = { from_px = [1, 1], to_px = [1, 1], width_px = 9 }", "8 to 4096"),
         ("what = 'position'\nedge = { from_px = [nan, 1], to_px = [30, 1], width_px = 9 }", "8 to 4096"),
         ("what = 'position'\nedge = { from_px = [1, 1], to_px = [30, 1], width_px = 1 }", "width_px is 1"),
-        ("what = 'position'\nedge = { from_px = [1, 1], to_px = [30, 1], width_px = 9, lines = 1 }", "lines is 1"),
-        ("what = 'diameter'\nround = { centre_px = [1, 1], radius_min_px = 9, radius_max_px = 5 }", "radius_max_px"),
+        (
+            "what = 'position'\nedge = { from_px = [1, 1], to_px = [30, 1], width_px = 9, lines = 1 }",
+            "lines is 1",
+        ),
+        (
+            "what = 'diameter'\nround = { centre_px = [1, 1], radius_min_px = 9, radius_max_px = 5 }",
+            "radius_max_px",
+        ),
         ("what = 'area'\nrect_px = [1, 1, 0, 9]", "rect_px"),
     ];
     for (toml, wanted) in table {
