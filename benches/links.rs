@@ -95,7 +95,8 @@ fn trip(gate: &str, mirrors: &[String], cycle_ms: u64, parts: u32) -> Outcome<Ti
     let plan = config::read(&folder.path().join("station.toml")).map_err(|problems| problems.to_string())?;
     let (tap, records) = mpsc::channel();
     let tap = Box::new(move |record: &Record| drop(tap.send(record.clone())));
-    let wiring = Wiring { line: Some(Arc::new(Bright::default())), tap: Some(tap), replay: true };
+    let wiring =
+        Wiring { line: Some(Arc::new(Bright::default())), tap: Some(tap), replay: true, ..Wiring::default() };
     let station = Station::start(plan, wiring)?;
     let patience = Instant::now() + Duration::from_secs(30);
     while !station.condition().is_ready() {

@@ -53,11 +53,13 @@ pub enum TriggerSource {
     Api,
     /// The PLC set the Trigger bit of its register block.
     Plc,
+    /// A client of the OPC UA server called `StartSingleJob`.
+    OpcUa,
 }
 
 impl TriggerSource {
     /// Every source, for metrics that must exist before the first trigger.
-    pub const ALL: [Self; 4] = [Self::Frame, Self::PhotoEye, Self::Api, Self::Plc];
+    pub const ALL: [Self; 5] = [Self::Frame, Self::PhotoEye, Self::Api, Self::Plc, Self::OpcUa];
 
     /// The spelling used in metrics and records.
     pub fn as_str(self) -> &'static str {
@@ -66,6 +68,7 @@ impl TriggerSource {
             Self::PhotoEye => "photo_eye",
             Self::Api => "api",
             Self::Plc => "plc",
+            Self::OpcUa => "opc_ua",
         }
     }
 }
@@ -118,11 +121,13 @@ pub enum Cause {
     Remote = 112,
     /// Parts and pictures no longer belong together; everything is rejected until the count begins anew.
     LostSync = 113,
+    /// The rules could not come to a verdict: they panicked.
+    Verdict = 114,
 }
 
 impl Cause {
     /// Every cause, for metrics and the PLC map.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Deadline,
         Self::Overrun,
         Self::FrameLost,
@@ -137,6 +142,7 @@ impl Cause {
         Self::Device,
         Self::Remote,
         Self::LostSync,
+        Self::Verdict,
     ];
 
     /// Word 15 of the register block.
@@ -161,6 +167,7 @@ impl Cause {
             Self::Device => "device",
             Self::Remote => "remote",
             Self::LostSync => "lost_sync",
+            Self::Verdict => "verdict",
         }
     }
 }
@@ -182,6 +189,7 @@ impl fmt::Display for Cause {
             Self::Device => "the device that runs its model failed",
             Self::Remote => "the inference server did not answer",
             Self::LostSync => "parts and pictures are out of step",
+            Self::Verdict => "its rules could not be applied",
         })
     }
 }

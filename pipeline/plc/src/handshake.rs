@@ -3,6 +3,27 @@
 //! It does no I/O and has no clock. A protocol asks [`Handshake::outgoing`] for the block just before it goes out,
 //! calls [`Handshake::delivered`] when the PLC has it, and [`Handshake::incoming`] with what the PLC said. Every
 //! wait ends by itself (see [`Timing`]); what was found out stands in [`Handshake::next_event`].
+//!
+//! What a PLC does wrong has its answer too (`handshake/wrong_moves.rs` goes through them row by row):
+//!
+//! | wrong move of the PLC | what the station does |
+//! |---|---|
+//! | Trigger while TriggerReady or TriggerEnable is 0 | MissedTrigger 1, no TriggerAck, no picture; cleared by the next good Trigger, by TriggerEnable falling, by ClearErrors |
+//! | Trigger found at 1 after a (re)connect | the same: the part may be long gone |
+//! | Trigger held after TriggerAck | it is one part; after `trigger_drop_ms` TriggerAck falls by itself; the next part needs a rise |
+//! | another part id under a Trigger still held | MissedTrigger for that part; the first is answered |
+//! | Trigger dropped before TriggerAck was seen | the part has begun and is answered; TriggerAck falls with Trigger |
+//! | TriggerEnable dropped under TriggerAck | TriggerAck falls; the part has begun and is answered |
+//! | part id 0 | the station numbers the part |
+//! | a part id used again while the first is open | the first one's answer reaches nobody (`NumberReused`), and is withdrawn if it is shown |
+//! | ResultsAck never set | after `result_ms` the result is withdrawn and the next one shown |
+//! | ResultsAck never dropped | it acknowledges nothing more; after `result_ms` the next result is shown all the same |
+//! | ResultsAck without BufferResults | ignored |
+//! | results not taken, more than eight waiting | BufferOverrun 1, the oldest is dropped (`AnswerOverrun`) |
+//! | heartbeat frozen | after `plc_heartbeat_ms`: TriggerReady 0, a Trigger is missed; answers are still shown; all is well at the next beat |
+//! | RecipeChange to a recipe that there is not | RecipeChanging 1 until the station has found out, then 0 with the old number in word 18; the old recipe judges on |
+//! | RecipeChange held, or to the active recipe | heard once; the active one is granted already |
+//! | reserved bits and words | ignored |
 
 mod pulse;
 mod recipe_change;
@@ -451,3 +472,5 @@ impl Handshake {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrong_moves;

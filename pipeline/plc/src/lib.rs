@@ -19,7 +19,7 @@ pub use event::{DropCause, LinkFaultKind, PlcEvent, Wait};
 pub use handshake::{StationState, Timing};
 pub use link::{AnswerError, PlcError, PlcLink};
 pub use protocol::{
-    AdsConfig, Device, EthernetIpConfig, LogixConfig, ModbusTcpConfig, Place, PlcConfig, Role, S7Config,
-    SlmpConfig, ethernet_ip,
+    AdsConfig, Device, EthernetIpConfig, LogixConfig, ModbusTcpConfig, OpcUaConfig, Place, PlcConfig, Role,
+    S7Config, Single, SlmpConfig, ethernet_ip,
 };
 pub use register_map::{FromPlc, GateStatus, ToPlc};

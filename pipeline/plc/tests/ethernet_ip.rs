@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test's helpers are part of the test
 
 mod foreign;
+mod noise;
 
 use foreign::{Peer, python};
+use noise::{footprint, noise};
 use plumb_inspection::RecipeNumber;
 use plumb_plc::{EthernetIpConfig, LinkFaultKind, PlcConfig, PlcEvent, PlcLink, StationState, ethernet_ip};
 use std::{
@@ -154,37 +156,23 @@ fn the_eds_describes_the_adapter_that_runs() {
     assert!(rpi.contains(&ethernet_ip::RPI_MAX.as_micros().to_string()), "{rpi:?}");
 }
 
-/// Resident pages and threads of this process.
-fn footprint() -> (u64, usize) {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (pages, std::fs::read_dir("/proc/self/task").unwrap().count())
-}
-
 #[tokio::test]
 async fn ten_thousand_random_strings_to_each_port_leave_it_serving_and_no_larger() {
     let Some(python) = python("ethernetip") else { return };
     let _turn = ONE_AT_A_TIME.lock().await;
     let (link, mut heard) = start();
-    let noise = |round: u32| -> Vec<u8> {
-        // A linear congruence is noise enough; half of the strings begin like a real header.
-        let mut state = u64::from(round).wrapping_mul(6_364_136_223_846_793_005) + 1;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 56) as u8
-        };
-        let length = 1 + usize::from(next());
-        let mut bytes: Vec<u8> = (0..length).map(|_| next()).collect();
-        if round.is_multiple_of(2) && bytes.len() > 24 {
-            let command = [0x04, 0x63, 0x65, 0x6F, 0x70][round as usize / 2 % 5];
-            bytes[..4].copy_from_slice(&[command, 0, (length - 24) as u8, 0]);
-        }
-        bytes
-    };
+    // Half of the strings begin like a real header of a real length.
+    let heads: [fn(usize) -> Vec<u8>; 5] = [
+        |length| vec![0x04, 0, length.wrapping_sub(24) as u8, 0],
+        |length| vec![0x63, 0, length.wrapping_sub(24) as u8, 0],
+        |length| vec![0x65, 0, length.wrapping_sub(24) as u8, 0],
+        |length| vec![0x6F, 0, length.wrapping_sub(24) as u8, 0],
+        |length| vec![0x70, 0, length.wrapping_sub(24) as u8, 0],
+    ];
     let shout = move |rounds: std::ops::Range<u32>| {
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
         for round in rounds {
-            let bytes = noise(round);
+            let bytes = noise(round, &heads);
             udp.send_to(&bytes, "127.0.0.1:44818").unwrap();
             udp.send_to(&bytes, "127.0.0.1:2222").unwrap();
             let mut stream = TcpStream::connect("127.0.0.1:44818").unwrap();
@@ -192,11 +180,11 @@ async fn ten_thousand_random_strings_to_each_port_leave_it_serving_and_no_larger
         }
     };
     tokio::task::spawn_blocking(move || shout(0..2_000)).await.unwrap();
-    let (pages_before, _) = footprint();
+    let (kib_before, _) = footprint();
     tokio::task::spawn_blocking(move || shout(2_000..10_000)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let (pages, threads) = footprint();
-    let grown_kib = pages.saturating_sub(pages_before) * 4;
+    let (kib, threads) = footprint();
+    let grown_kib = kib.saturating_sub(kib_before);
     println!("8 000 more strings: {grown_kib} KiB more, {threads} threads");
     assert!(grown_kib < 16 * 1024, "{grown_kib} KiB more after 8 000 strings");
     assert!(threads < 64, "{threads} threads");

@@ -76,6 +76,8 @@ pub enum Asker {
     Plc,
     /// `POST /api/v1/recipes/{recipe}/load`.
     Api,
+    /// `PrepareRecipe` of the OPC UA server.
+    OpcUa,
 }
 
 /// How far the newest wish that was worked on has come.
@@ -179,13 +181,25 @@ impl Changeover {
     /// # Errors
     /// There is none, or it has problems, all of them at once. Nothing is wished for then.
     pub fn by_api(&self, wanted: &str, live: bool) -> Result<RecipePlan, RecipeError> {
+        self.by_name(wanted, live, Asker::Api)
+    }
+
+    /// As [`Changeover::by_api`], for an OPC UA client.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn by_opc_ua(&self, wanted: &str) -> Result<RecipePlan, RecipeError> {
+        self.by_name(wanted, true, Asker::OpcUa)
+    }
+
+    fn by_name(&self, wanted: &str, live: bool, by: Asker) -> Result<RecipePlan, RecipeError> {
         let shared = &*self.0;
         let plan =
             config::read_recipe(&shared.plan.recipes_folder, &shared.plan.cameras, shared.plan.gate, wanted)?;
         let mut inside = shared.inside();
         inside.newest += 1;
         let what = What::Plan(Box::new(plan.clone()));
-        let wish = Wish { number: inside.newest, by: Asker::Api, what, live };
+        let wish = Wish { number: inside.newest, by, what, live };
         if inside.progress.as_ref().is_none_or(Progress::is_over) {
             inside.progress = Some(wish.progress(Stage::Waiting));
         }

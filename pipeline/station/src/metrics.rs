@@ -83,6 +83,9 @@ const VERDICTS: [&str; 3] = ["pass", "reject", "error"];
 /// Beats of the stages that a part's answer depends on.
 pub const HEARTS: [&str; 6] = ["capture", "preprocess", "infer", "verdict", "plc", "ledger"];
 
+/// Stages that say by themselves whether they live; a camera and a PLC have metrics of their own.
+pub const STAGES: [&str; 4] = ["preprocess", "infer", "verdict", "ledger"];
+
 /// The station's metrics. Cheap to update from the hot path: atomics behind handles looked up once.
 pub struct Metrics {
     registry: Registry,
@@ -111,6 +114,7 @@ pub struct Metrics {
     queue_capacity: IntGaugeVec,
     score: HistogramVec,
     heartbeat: GaugeVec,
+    stage_up: IntGaugeVec,
     state: IntGaugeVec,
     model_info: IntGaugeVec,
     /// The label sets of `model_info` that exist.
@@ -126,6 +130,7 @@ pub struct Metrics {
     store_write_errors: IntCounter,
     /// Of the line around the station.
     pub line: LineMetrics,
+    records_lost: IntCounter,
 }
 
 /// The closed lists that labels are taken from.
@@ -243,6 +248,12 @@ impl Metrics {
                 "When the stage last showed it is alive.",
                 &["stage"],
             )?,
+            stage_up: gauges(
+                r,
+                "plumb_stage_up",
+                "1 while the stage shows life; 0 when it hangs, or the ledger cannot be written.",
+                &["stage"],
+            )?,
             state: gauges(r, "plumb_state", "1 for the state the station is in.", &["state"])?,
             model_info: gauges(
                 r,
@@ -294,6 +305,11 @@ impl Metrics {
                 "Writes to the ledger or its pictures that failed.",
             )?,
             line: LineMetrics::new(r, &labels.mirrors)?,
+            records_lost: counter(
+                r,
+                "plumb_records_lost_total",
+                "Parts whose record the ledger could not keep; the log names each.",
+            )?,
             registry,
         };
         metrics.start_at_zero(labels)?;
@@ -324,6 +340,9 @@ impl Metrics {
         }
         for heart in HEARTS {
             self.heartbeat.with_label_values(&[heart]).set(seconds_now());
+        }
+        for stage in STAGES {
+            self.stage_is(stage, true);
         }
         for camera in &labels.cameras {
             let camera = camera.as_str();
@@ -427,6 +446,11 @@ impl Metrics {
         self.heartbeat.with_label_values(&[stage]).set(seconds_now());
     }
 
+    /// The stage shows life, or does not.
+    pub fn stage_is(&self, stage: &str, up: bool) {
+        self.stage_up.with_label_values(&[stage]).set(i64::from(up));
+    }
+
     /// The station changed state.
     pub fn set_state(&self, state: State) {
         for other in State::ALL {
@@ -490,6 +514,11 @@ impl Metrics {
     /// The ledger's count of failed writes, taken over.
     pub fn store_write_errors(&self, total: u64) {
         self.store_write_errors.inc_by(total.saturating_sub(self.store_write_errors.get()));
+    }
+
+    /// The ledger's count of records that are lost, taken over.
+    pub fn records_lost(&self, total: u64) {
+        self.records_lost.inc_by(total.saturating_sub(self.records_lost.get()));
     }
 
     /// Prometheus text format 0.0.4.

@@ -54,12 +54,14 @@ struct Facts {
     plc: Option<String>,
     ledger: Option<String>,
     withheld: Option<String>,
+    held: Option<String>,
     stand_ins: Vec<String>,
     models: BTreeMap<(ModelId, usize), String>,
     mirrors: BTreeMap<String, String>,
     out_of_step: Option<String>,
     budget: Option<String>,
     line_stop: Vec<String>,
+    silent: Vec<&'static str>,
 }
 
 /// The state, and every sentence that explains it.
@@ -126,6 +128,16 @@ impl Health {
         self.facts().withheld = says;
     }
 
+    /// Somebody took the station out of work (with who and why), or no more (`None`). Gives what was so before.
+    pub fn held(&self, says: Option<String>) -> Option<String> {
+        std::mem::replace(&mut self.facts().held, says)
+    }
+
+    /// Whether parts that begin now are answered `Missed` because somebody wants it so.
+    pub fn is_held(&self) -> bool {
+        self.facts().held.is_some()
+    }
+
     /// Models of the recipe in use that do not run where they were meant to, each with the reason.
     pub fn stands_in(&self, reasons: Vec<String>) {
         self.facts().stand_ins = reasons;
@@ -159,6 +171,11 @@ impl Health {
         self.facts().budget = says;
     }
 
+    /// The stages that show no life; none while all is well.
+    pub fn silent(&self, stages: Vec<&'static str>) {
+        self.facts().silent = stages;
+    }
+
     /// Why the line had better stop; empty while nothing speaks for it.
     ///
     /// The station judges as well as ever, so this explains the state without changing it.
@@ -184,6 +201,9 @@ impl Health {
         reasons.extend(facts.cameras.values().flatten().cloned());
         reasons.extend(facts.plc.iter().chain(&facts.ledger).cloned());
         reasons.extend(facts.out_of_step.iter().chain(&facts.budget).chain(facts.mirrors.values()).cloned());
+        reasons.extend(facts.silent.iter().map(|stage| {
+            format!("stage {stage} has shown no life for a second; if it stays so, restart the station")
+        }));
         reasons.extend(facts.models.values().chain(&facts.stand_ins).cloned());
         let state = if facts.stopping {
             State::Stopped
@@ -192,7 +212,7 @@ impl Health {
         } else if !facts.warm {
             reasons.push("the models are not loaded and warm yet".to_owned());
             State::NotReleased
-        } else if let Some(says) = &facts.withheld {
+        } else if let Some(says) = facts.held.as_ref().or(facts.withheld.as_ref()) {
             reasons.insert(0, says.clone());
             State::NotReleased
         } else if reasons.is_empty() {
@@ -223,6 +243,18 @@ mod tests {
         assert_eq!(health.condition(), Condition { state: State::Degraded, reasons: reasons.into() });
         health.model((ModelId(1), 1), None);
         health.stands_in(vec![]);
+        assert!(health.condition().is_ready());
+    }
+
+    #[test]
+    fn a_held_station_is_not_released_until_it_is_let_go() {
+        let health = Health::default();
+        health.warm();
+        assert_eq!(health.held(Some("Halt by anna".into())), None);
+        let reasons = vec!["Halt by anna".to_owned()];
+        assert_eq!(health.condition(), Condition { state: State::NotReleased, reasons });
+        assert!(health.is_held());
+        assert_eq!(health.held(None).as_deref(), Some("Halt by anna"));
         assert!(health.condition().is_ready());
     }
 

@@ -4,13 +4,17 @@
 //! confirmed, the ledger commits.
 
 use crate::{
-    background::{Background, LedgerKeeper, Tap, Watchman},
+    background::{
+        Background, LedgerKeeper, Tap, Watchman,
+        opc_ua::{self, Door, OpcUa},
+    },
     budget::{self, Stopwatch},
     changeover::Changeover,
     config::{CameraPlan, Plan, Preload, TriggerSection},
     crew::Crew,
     cutters::Cutters,
     devices::{Devices, Mender, Wires},
+    ear::Ear,
     edition::{Editions, LoadedRecipe},
     hot_path::{self, Desk, Examined, Lead, Place, Pulse, Told, VerdictStage, VerdictWires},
     lifecycle::Lifecycle,
@@ -22,10 +26,11 @@ use crate::{
     threads,
 };
 use crossbeam_channel::bounded;
-use plumb_capture::{Camera, LineCamera, SourceConfig, trigger::PhotoEye};
+use plumb_capture::{Camera, CameraEvent, LineCamera, SourceConfig, trigger::PhotoEye};
 use plumb_inference::Runtime;
 use plumb_inspection::{CameraId, Frame, PartId, TriggerSource, Trip};
 use plumb_ledger::{Ledger, ModelError};
+use plumb_opcua::machine_vision::Publisher;
 use plumb_plc::{PlcConfig, PlcEvent, PlcLink};
 use std::{
     collections::BTreeMap,
@@ -69,12 +74,16 @@ pub struct Wiring {
     pub tap: Option<Tap>,
     /// A replay: no HTTP, and no pictures kept of pictures.
     pub replay: bool,
+    /// Hears every stage take up its work.
+    pub ear: Ear,
 }
 
 /// A running station.
 pub struct Station {
     /// Where HTTP is served, if it is; the port is the system's choice where the config says 0.
     pub address: Option<SocketAddr>,
+    /// Where OPC UA is served, if it is.
+    pub opc_ua_address: Option<SocketAddr>,
     /// Counts everything.
     pub metrics: Arc<Metrics>,
     plan: Arc<Plan>,
@@ -86,6 +95,7 @@ pub struct Station {
     stages: Vec<JoinHandle<()>>,
     ledger: Arc<Ledger>,
     background: Background,
+    opc_ua: Option<OpcUa>,
 }
 
 impl Station {
@@ -95,7 +105,7 @@ impl Station {
     /// # Errors
     /// What could not be started, in a sentence. Cameras and PLCs that are merely absent are no error: they are sought.
     pub fn start(plan: Plan, wiring: Wiring) -> Result<Self, StartError> {
-        let Wiring { line, tap, replay } = wiring;
+        let Wiring { line, tap, replay, ear } = wiring;
         let plan = Arc::new(plan);
         for budget in budget::known(&plan) {
             affordable(&budget)?;
@@ -114,8 +124,7 @@ impl Station {
         health.stands_in(first.degraded());
         health.warm();
 
-        let ledger =
-            Arc::new(Ledger::open(&plan.station.data, plan.ledger.clone()).map_err(StartError::device)?);
+        let ledger = Arc::new(open_ledger(&plan, ear.clone())?);
         let lifecycle = Lifecycle::new(ledger.models(), plan.infer.require_approval);
         ask_leave(&lifecycle, &loaded, &first, &health)?;
         let (begun_in, begun_out) = mpsc::channel::<Told>(hot_path::BEGUN);
@@ -150,6 +159,9 @@ impl Station {
             ShadowSeat::start(plan.clone(), metrics.clone(), ledger.shadows(), mender.clone())
                 .map_err(StartError::device)?;
 
+        let publisher = Publisher::default();
+        let opcua = plan.opcua.clone().filter(|_| !replay);
+        let tap = if opcua.is_some() { Some(heard_by(publisher.clone(), plan.clone(), tap)) } else { tap };
         let mut stages = vec![mender_thread];
         let (mirror_door, mirrors) =
             mirrors::start(&plan.mirrors, desk.clone(), metrics.clone(), health.clone())
@@ -168,6 +180,7 @@ impl Station {
             metrics: metrics.clone(),
             health: health.clone(),
             pulse: pulse.clone(),
+            ear: ear.clone(),
         };
         let inboxes = HotInboxes { begun: begun_out, examined: examined_out, plc: (plc_in, plc_out) };
         stages.push(start_hot(wires, inboxes)?);
@@ -175,13 +188,14 @@ impl Station {
             infer: plan.infer.clone(),
             examined: examined_in,
             desk: desk.clone(),
-            pulse,
+            pulse: pulse.clone(),
             health: health.clone(),
             mender,
+            ear: ear.clone(),
         });
         let mut cutters = Cutters::default();
         for (camera, inbox) in frames_out {
-            let thread = cutters.start(camera, inbox, desk.clone(), metrics.clone());
+            let thread = cutters.start(camera, inbox, desk.clone(), &pulse, ear.clone());
             stages.push(thread.map_err(StartError::device)?);
         }
         let (crew_editions, crew_desk, crew_metrics) = (editions.clone(), desk.clone(), metrics.clone());
@@ -203,9 +217,18 @@ impl Station {
         stages.push(threads::spawn("trigger".to_owned(), fire).map_err(StartError::device)?);
 
         for camera in &plan.cameras {
-            let running = start_camera(camera, &plan.trigger, &desk, &health, line.clone())?;
+            let running = start_camera(camera, &plan.trigger, &desk, &health, (line.clone(), ear.clone()))?;
             desk.adopt(&camera.id, running);
         }
+        let door = || Door {
+            plan: plan.clone(),
+            desk: desk.clone(),
+            health: health.clone(),
+            editions: editions.clone(),
+            changeover: changeover.clone(),
+        };
+        let opc_ua = opcua.map(|config| OpcUa::start(&config, door(), &publisher)).transpose();
+        let opc_ua = opc_ua.map_err(StartError::Device)?;
         let watchman = Watchman {
             plan: plan.clone(),
             desk: desk.clone(),
@@ -215,12 +238,14 @@ impl Station {
             editions: editions.clone(),
             changeover: changeover.clone(),
             stopwatch,
+            pulse,
         };
         let background = Background::start(watchman, !replay).map_err(StartError::device)?;
         let address = background.address;
         let crew = changeover.start(crew).map_err(StartError::device)?;
         Ok(Self {
             address,
+            opc_ua_address: opc_ua.as_ref().map(OpcUa::address),
             metrics,
             plan,
             desk,
@@ -231,6 +256,7 @@ impl Station {
             stages,
             ledger,
             background,
+            opc_ua,
         })
     }
 
@@ -304,6 +330,9 @@ impl Station {
                 tracing::error!(thread = name, "Thread ended by a panic.");
             }
         }
+        if let Some(opc_ua) = self.opc_ua {
+            opc_ua.stop();
+        }
         self.background.stop();
         drop((self.changeover, self.desk));
         match Arc::into_inner(self.ledger) {
@@ -311,6 +340,16 @@ impl Station {
             None => Err(StartError::Device("the ledger is still in use and could not be closed".to_owned())),
         }
     }
+}
+
+/// Every record goes to OPC UA's clients as well as to who hears it already.
+fn heard_by(publisher: Publisher, plan: Arc<Plan>, mut tap: Option<Tap>) -> Tap {
+    Box::new(move |record| {
+        publisher.publish(opc_ua::result(record, &plan));
+        if let Some(tap) = &mut tap {
+            tap(record);
+        }
+    })
 }
 
 /// Ready only after a warm-up that measured each model against its deadline. Gives the recipe to start with, too.
@@ -367,6 +406,11 @@ fn ask_leave(
     Ok(())
 }
 
+fn open_ledger(plan: &Plan, ear: Ear) -> Result<Ledger, StartError> {
+    let commits = Box::new(move || ear.hears("ledger"));
+    Ledger::open_heard(&plan.station.data, plan.ledger.clone(), commits).map_err(StartError::device)
+}
+
 /// What the verdict stage takes in.
 struct HotInboxes {
     begun: mpsc::Receiver<Told>,
@@ -379,7 +423,7 @@ fn start_hot(wires: VerdictWires, inboxes: HotInboxes) -> Result<JoinHandle<()>,
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::device)?;
     let (started, start) = bounded(1);
-    let health = wires.health.clone();
+    let (health, metrics) = (wires.health.clone(), wires.metrics.clone());
     let work = move || {
         runtime.block_on(async move {
             let HotInboxes { begun, examined, plc: (plc_in, plc_out) } = inboxes;
@@ -404,6 +448,9 @@ fn start_hot(wires: VerdictWires, inboxes: HotInboxes) -> Result<JoinHandle<()>,
     let guarded = move || {
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
             health.fault("the verdict stage ended by a panic; restart the station");
+            // Parts that were open then, or on the wire: the PLC rejects them, and no record tells of them.
+            let lost = metrics.triggers().saturating_sub(metrics.records.get());
+            metrics.unaccounted.set(i64::try_from(lost).unwrap_or(i64::MAX));
         }
     };
     let thread = threads::spawn("hot".to_owned(), guarded).map_err(StartError::device)?;
@@ -416,7 +463,7 @@ fn start_camera(
     trigger: &TriggerSection,
     desk: &Arc<Desk>,
     health: &Health,
-    line: Option<Arc<dyn LineCamera>>,
+    (line, ear): (Option<Arc<dyn LineCamera>>, Ear),
 ) -> Result<Camera, StartError> {
     let mut eye = match trigger {
         TriggerSection::PhotoEye { camera: lead, eye }
@@ -428,7 +475,12 @@ fn start_camera(
     };
     health.camera_awaited(&camera.id);
     let (id, desk) = (camera.id.clone(), desk.clone());
-    let hear = move |event| desk.hear(&id, eye.as_mut(), event);
+    let hear = move |event| {
+        if matches!(event, CameraEvent::Frame(_)) {
+            ear.hears("capture");
+        }
+        desk.hear(&id, eye.as_mut(), event);
+    };
     Camera::start(camera.id.clone(), camera.source.clone(), camera.watch, line, hear)
         .map_err(|error| StartError::Device(format!("camera {}: {error}", camera.id)))
 }

@@ -14,6 +14,7 @@
 //! | `mender` | models whose device failed, and those that are done with | every device thread has ended |
 //! | `shadow` | the sessions of models that look on | `hot` ends |
 //! | `background` | HTTP | told to, last |
+//! | `opc-ua` | the OPC UA server's sessions (a runtime with one worker; hashing and files on up to four more) | told to, with `background` |
 //! | `ledger`, `pictures` | the data folder (made by `ledger`) | told to, after `hot` |
 
 use std::{io, thread};

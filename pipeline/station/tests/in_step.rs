@@ -63,7 +63,7 @@ fn start(workshop: &Workshop, plc: Option<&SimulatedPlc>) -> (Station, Receiver<
     }
     let (tap, records) = mpsc::channel();
     let tap = Box::new(move |record: &Record| drop(tap.send(record.clone())));
-    let wiring = Wiring { line: Some(Arc::new(Bright::default())), tap: Some(tap), replay: false };
+    let wiring = Wiring { line: Some(Arc::new(Bright::default())), tap: Some(tap), ..Wiring::default() };
     let station = Station::start(plan, wiring).unwrap_or_else(|error| panic!("{error}"));
     wait_until("the station", Duration::from_secs(20), || station.condition().is_ready());
     (station, records)

@@ -3,28 +3,28 @@ use crate::{VerdictCode, register_map::tests::any_from_plc};
 use proptest::prelude::*;
 use std::collections::HashMap;
 
-fn part(id: u32) -> PartId {
+pub(super) fn part(id: u32) -> PartId {
     PartId::new(id).unwrap()
 }
 
-fn ms(ms: u64) -> Duration {
+pub(super) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-fn answer(now: Instant, id: u32, code: VerdictCode, in_ms: u64) -> Answer {
+pub(super) fn answer(now: Instant, id: u32, code: VerdictCode, in_ms: u64) -> Answer {
     let (reason, decision, recipe) = (0, ms(12), RecipeNumber(1));
     Answer { part: part(id), code, reason, decision, recipe, deadline: now + ms(in_ms) }
 }
 
 /// A PLC that says `said` and takes every block.
-struct Bench {
-    now: Instant,
-    shake: Handshake,
-    said: FromPlc,
+pub(super) struct Bench {
+    pub(super) now: Instant,
+    pub(super) shake: Handshake,
+    pub(super) said: FromPlc,
 }
 
 impl Bench {
-    fn connected() -> Self {
+    pub(super) fn connected() -> Self {
         let now = Instant::now();
         let mut shake = Handshake::new(now, Timing::default());
         shake.set_ready(true);
@@ -39,7 +39,7 @@ impl Bench {
     }
 
     /// One client exchange a millisecond later, heartbeat alive.
-    fn exchange(&mut self) -> ToPlc {
+    pub(super) fn exchange(&mut self) -> ToPlc {
         self.now += ms(1);
         self.said.heartbeat = self.said.heartbeat.wrapping_add(1);
         let block = self.shake.outgoing(self.now);
@@ -48,14 +48,14 @@ impl Bench {
         block
     }
 
-    fn after(&mut self, wait_ms: u64) -> ToPlc {
+    pub(super) fn after(&mut self, wait_ms: u64) -> ToPlc {
         for _ in 1..wait_ms {
             self.exchange();
         }
         self.exchange()
     }
 
-    fn trigger(&mut self, id: u32) {
+    pub(super) fn trigger(&mut self, id: u32) {
         self.said.control.trigger = true;
         self.said.part = PartId::new(id);
         self.exchange();
@@ -63,7 +63,7 @@ impl Bench {
         self.exchange();
     }
 
-    fn events(&mut self) -> Vec<PlcEvent> {
+    pub(super) fn events(&mut self) -> Vec<PlcEvent> {
         std::iter::from_fn(|| self.shake.next_event()).collect()
     }
 }

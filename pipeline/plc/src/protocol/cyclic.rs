@@ -25,6 +25,16 @@ pub(crate) trait Wire: Send {
 
     /// Writes words 10–19 in one write and then reads words 0–9. `Ok` says that the PLC has what was written.
     fn exchange(&mut self, station: &Words) -> impl Future<Output = Result<Words, Fault>> + Send;
+
+    /// What to look at where a PLC lets nobody in and does not say why; reads after "did not take the connection".
+    fn when_silent(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// How long a connection may take, where that is not the time of one exchange.
+    fn patience(&self, exchange: Duration) -> Duration {
+        exchange
+    }
 }
 
 /// How fast, how patient, how persistent a client is.
@@ -136,9 +146,14 @@ impl<W: Wire> Cyclic<W> {
     }
 
     async fn exchange_until_closed(&mut self, port: &Port, was_up: &mut bool) -> Result<(), Fault> {
-        match timeout(self.pace.timeout, self.wire.connect()).await {
+        let patience = self.wire.patience(self.pace.timeout);
+        match expiring(port, timeout(patience, self.wire.connect())).await {
             Ok(connected) => connected?,
-            Err(_) => return Err(self.no_answer("did not take the connection")),
+            Err(_) => {
+                let (kind, what) = no_answer("did not take the connection", patience);
+                let advice = self.wire.when_silent().map(|advice| format!("; {advice}"));
+                return Err((kind, what + &advice.unwrap_or_default()));
+            }
         }
         port.connected(&self.peer);
         loop {
@@ -167,17 +182,29 @@ impl<W: Wire> Cyclic<W> {
         let words = block.encode();
         let said = match timeout(self.pace.timeout, self.wire.exchange(&words)).await {
             Ok(said) => said?,
-            Err(_) => return Err(self.no_answer("did not answer")),
+            Err(_) => return Err(no_answer("did not answer", self.pace.timeout)),
         };
         port.round_trip(asked_at.elapsed(), block.status.results_valid);
         port.delivered(block);
         port.incoming(&FromPlc::decode(&said));
         Ok(())
     }
+}
 
-    fn no_answer(&self, did_not: &str) -> Fault {
-        (LinkFaultKind::Timeout, format!("{did_not} within {} ms", self.pace.timeout.as_millis()))
+/// Waits for `connected`, while answers go on expiring.
+async fn expiring<T>(port: &Port, connected: impl Future<Output = T>) -> T {
+    const LOOK_EVERY: Duration = Duration::from_millis(20);
+    let mut connected = std::pin::pin!(connected);
+    loop {
+        match timeout(LOOK_EVERY, &mut connected).await {
+            Ok(connected) => return connected,
+            Err(_) => port.step(|shake, now| shake.tick(now)),
+        }
     }
+}
+
+fn no_answer(did_not: &str, within: Duration) -> Fault {
+    (LinkFaultKind::Timeout, format!("{did_not} within {} ms", within.as_millis()))
 }
 
 impl<W: Wire> Protocol for Cyclic<W> {

@@ -6,6 +6,7 @@ pub(crate) mod cyclic;
 pub mod ethernet_ip;
 mod logix;
 mod modbus_tcp;
+mod opc_ua;
 pub(crate) mod own_thread;
 mod place;
 mod s7;
@@ -17,6 +18,7 @@ pub use ads::AdsConfig;
 pub use ethernet_ip::EthernetIpConfig;
 pub use logix::LogixConfig;
 pub use modbus_tcp::{ModbusTcpConfig, Role};
+pub use opc_ua::{OpcUaConfig, Single};
 pub use place::Place;
 pub use s7::S7Config;
 use serde::{Deserialize, Serialize};
@@ -42,11 +44,14 @@ pub enum PlcConfig {
     EthernetIp(EthernetIpConfig),
     /// Rockwell Logix: the station writes into two tags of the controller.
     Logix(LogixConfig),
+    /// OPC UA: the station writes into variables of the PLC's server, encrypted.
+    OpcUa(OpcUaConfig),
 }
 
 impl PlcConfig {
     /// Every kind, as the config spells it.
-    pub const KINDS: [&'static str; 7] = ["none", "modbus_tcp", "s7", "ads", "slmp", "ethernet_ip", "logix"];
+    pub const KINDS: [&'static str; 8] =
+        ["none", "modbus_tcp", "s7", "ads", "slmp", "ethernet_ip", "logix", "opc_ua"];
 
     /// The spelling used in config and as a metric's label.
     pub fn kind(&self) -> &'static str {
@@ -58,6 +63,7 @@ impl PlcConfig {
             Self::Slmp(_) => "slmp",
             Self::EthernetIp(_) => "ethernet_ip",
             Self::Logix(_) => "logix",
+            Self::OpcUa(_) => "opc_ua",
         }
     }
 
@@ -71,6 +77,7 @@ impl PlcConfig {
             Self::Slmp(config) => config.problems(),
             Self::EthernetIp(config) => config.problems(),
             Self::Logix(config) => config.problems(),
+            Self::OpcUa(config) => config.problems(),
         }
     }
 
@@ -84,6 +91,7 @@ impl PlcConfig {
             Self::Slmp(config) => Some(&config.address),
             Self::EthernetIp(config) => Some(&config.address),
             Self::Logix(config) => Some(&config.address),
+            Self::OpcUa(config) => Some(config.address()),
         }
     }
 
@@ -97,6 +105,7 @@ impl PlcConfig {
             Self::Slmp(config) => vec![config.place()],
             Self::EthernetIp(config) => vec![config.place()],
             Self::Logix(config) => config.places(),
+            Self::OpcUa(config) => config.places(),
         }
     }
 
@@ -110,6 +119,7 @@ impl PlcConfig {
             Self::Slmp(config) => config.open().map(Some),
             Self::EthernetIp(config) => config.open().map(Some),
             Self::Logix(config) => config.open().map(Some),
+            Self::OpcUa(config) => config.open().map(Some),
         }
     }
 }

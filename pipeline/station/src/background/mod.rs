@@ -1,7 +1,8 @@
-//! Everything that may be slow, kept away from the hot path: records and pictures, HTTP, looking after the disk.
+//! Everything that may be slow, kept away from the hot path: records and pictures, HTTP, OPC UA, looking after the disk.
 
 mod http;
 mod ledger;
+pub mod opc_ua;
 mod watchman;
 
 pub(crate) use http::family_of;

@@ -5,8 +5,8 @@ use crate::{
     changeover::Changeover,
     config::Plan,
     edition::Editions,
-    hot_path::Desk,
-    metrics::Metrics,
+    hot_path::{Desk, Pulse},
+    metrics::{Metrics, STAGES},
     state::Health,
 };
 use plumb_inspection::Lap;
@@ -32,6 +32,8 @@ pub struct Watchman {
     pub changeover: Changeover,
     /// How long parts take.
     pub stopwatch: Arc<Stopwatch>,
+    /// Says which threads live.
+    pub pulse: Arc<Pulse>,
 }
 
 /// Parts that must have been timed before the budget is held against them, and before the wire counts as measured.
@@ -59,6 +61,19 @@ impl Watchman {
         let stats = self.ledger.stats();
         self.metrics.queue("ledger", stats.queue_depth as usize);
         self.metrics.store_write_errors(stats.write_errors + stats.pictures_failed);
+        self.metrics.records_lost(stats.refused + stats.lost);
+        let mut silent = Vec::new();
+        for stage in STAGES {
+            let lives = match stage {
+                "ledger" => stats.lives(),
+                _ => self.pulse.is_alive(stage),
+            };
+            self.metrics.stage_is(stage, lives);
+            if !lives && stage != "ledger" {
+                silent.push(stage);
+            }
+        }
+        self.health.silent(silent);
         for (camera, depth) in self.desk.queues() {
             self.metrics.queue(&format!("preprocess-{camera}"), depth);
         }
@@ -111,6 +126,12 @@ impl Watchman {
 }
 
 fn ledger_trouble(stats: &LedgerStats) -> Option<String> {
+    if stats.is_hung() {
+        return Some(format!(
+            "the ledger has shown no life for {} s; does the disk hang?",
+            stats.silent_ms / 1000
+        ));
+    }
     if stats.failing {
         return Some("the ledger cannot write; is the disk full?".to_owned());
     }

@@ -1,6 +1,7 @@
 //! Everything the config says, read, checked against each other and resolved. Past a [`Plan`] nothing validates again.
 
 use super::{
+    calibration::{self, CalibrationPlan},
     document::Document,
     file::{CameraSection, InferSection, StationSection, TriggerSection},
     gate::Gate,
@@ -12,13 +13,15 @@ use plumb_capture::{SourceConfig, WatchConfig, trigger::PhotoEye};
 use plumb_inspection::{CameraId, FlatField, Lens, MmPerPx, RecipeNumber};
 use plumb_ledger::LedgerConfig;
 use plumb_line::LineConfig;
+use plumb_opcua::security::OpcUaServerConfig;
 use plumb_plc::PlcConfig;
 use plumb_preprocess::Optics;
 use plumb_verdict::TrendConfig;
+use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// A station that can be built: every name in it resolves.
@@ -46,6 +49,12 @@ pub struct Plan {
     pub infer: InferSection,
     /// When the line had better stop.
     pub trend: TrendConfig,
+    /// The OPC UA server, where there is one.
+    pub opcua: Option<OpcUaServerConfig>,
+    /// SHA-256 of `station.toml`, in hex.
+    pub digest: String,
+    /// When `station.toml` was last changed; when it was read, where the disk does not say.
+    pub changed_at: SystemTime,
     /// Where its recipes lie, to be read again.
     pub recipes_folder: PathBuf,
     /// By the number the PLC knows.
@@ -75,6 +84,8 @@ pub struct CameraPlan {
     pub optics: Optics,
     /// Scale of the part's plane.
     pub mm_per_px: Option<MmPerPx>,
+    /// The calibration that `optics` and `mm_per_px` come from, where one was given.
+    pub calibration: Option<CalibrationPlan>,
     /// How long a triggered frame may take.
     pub frame_wait: Duration,
 }
@@ -97,8 +108,10 @@ struct Reader<'p> {
     problems: &'p mut Problems,
 }
 
-const SECTIONS: [&str; 11] =
-    ["station", "camera", "trigger", "plc", "mirror", "gate", "tracking", "ledger", "line", "infer", "trend"];
+const SECTIONS: [&str; 12] = [
+    "station", "camera", "trigger", "plc", "mirror", "gate", "tracking", "ledger", "line", "infer", "trend",
+    "opcua",
+];
 
 impl Reader<'_> {
     fn station(mut self, file: &Path) -> Option<Plan> {
@@ -122,6 +135,10 @@ impl Reader<'_> {
         let line: Option<LineConfig> = self.optional(&document, "line");
         for problem in line.iter().flat_map(LineConfig::problems) {
             self.problems.push(document.problem(&["line", problem.field], problem.to_string()));
+        }
+        let opcua: Option<OpcUaServerConfig> = self.optional(&document, "opcua");
+        for says in opcua.iter().flat_map(OpcUaServerConfig::problems) {
+            self.problems.push(document.problem(&["opcua"], says));
         }
         let cameras = self.cameras(&document, &folder, line.is_some());
         if let Some(trigger) = &trigger {
@@ -154,6 +171,12 @@ impl Reader<'_> {
             line,
             infer,
             trend,
+            opcua,
+            digest: Sha256::digest(document.text()).iter().map(|byte| format!("{byte:02x}")).collect(),
+            changed_at: file
+                .metadata()
+                .and_then(|file| file.modified())
+                .unwrap_or_else(|_| SystemTime::now()),
             recipes_folder,
             recipes,
             first_recipe,
@@ -185,16 +208,21 @@ impl Reader<'_> {
                 );
                 self.problems.push(problem.hint("add a [line] section"));
             }
+            let calibrated = calibration::read(document, &index, &section, folder, self.problems);
+            let flat_field = section.flat_field.as_ref().map(|file| folder.join(file));
+            let flat_field = flat_field.or(calibrated.flat_field);
+            let lens = section.lens.as_ref().and_then(|file| self.lens(&folder.join(file)));
             let optics = Optics {
-                lens: section.lens.as_ref().and_then(|file| self.lens(&folder.join(file))),
-                flat_field: section.flat_field.as_ref().and_then(|file| self.flat_field(&folder.join(file))),
+                lens: lens.or(calibrated.lens),
+                flat_field: flat_field.and_then(|file| self.flat_field(&file)),
             };
             cameras.push(CameraPlan {
                 id: section.id,
                 source: section.source.relative_to(folder),
                 watch: section.watch,
                 optics,
-                mm_per_px: section.mm_per_px,
+                mm_per_px: section.mm_per_px.or(calibrated.mm_per_px),
+                calibration: calibrated.plan,
                 frame_wait: Duration::from_millis(section.frame_wait_ms),
             });
         }

@@ -348,7 +348,7 @@ impl Desk {
         if !self.tell(Event::Began(began)) {
             recipe.judged(); // it never will be
         }
-        if recipe.is_withheld() {
+        if recipe.is_withheld() || self.health.is_held() {
             self.lost(part, None, Cause::NotReleased);
         }
         let waiting = || Waiting { part, edition, since: at.mono, deadline };

@@ -21,7 +21,7 @@ pub use infer::{Examiner, Looked, News};
 pub use line_stop::{LineStop, StopReason};
 pub use plc::{Answered, AwaitingWire};
 pub use preprocess::{Cutting, Preparer};
-pub use pulse::{Heart, Pulse};
+pub use pulse::{BEAT, Heart, Pulse};
 pub use route::{Leg, Route};
 pub use verdict::{Judged, Keeper, VerdictStage, VerdictWires};
 

@@ -11,6 +11,7 @@ use crate::{
     budget::Stopwatch,
     changeover::Changeover,
     config::Plan,
+    ear::Ear,
     edition::{Editions, LoadedRecipe},
     metrics::Metrics,
     mirrors::{MirrorDoor, Shown},
@@ -22,6 +23,7 @@ use plumb_plc::{Answer, PlcEvent, PlcLink, StationState, VerdictCode};
 use plumb_verdict::{Closed, Decision, Event, Gap, OpenParts, PartSync, SyncConfig, Trend, Verdict, measure};
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -108,6 +110,8 @@ pub struct VerdictWires {
     pub health: Arc<Health>,
     /// Says whether the models' threads live.
     pub pulse: Arc<Pulse>,
+    /// Hears a part be judged, and its answer handed over.
+    pub ear: Ear,
 }
 
 impl VerdictStage {
@@ -140,6 +144,7 @@ impl VerdictStage {
         mut examined: mpsc::Receiver<Trip<Examined>>,
         mut plc: mpsc::Receiver<PlcEvent>,
     ) {
+        let heart = self.wires.pulse.listen("verdict");
         let mut tick = time::interval(TICK);
         tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         let (mut beginning, mut seeing, mut hearing) = (true, true, true);
@@ -173,9 +178,13 @@ impl VerdictStage {
                     self.on(Event::Tick);
                     self.keep_step(Instant::now());
                 }
-                _ = tick.tick() => self.look_after_itself(),
+                _ = tick.tick() => {
+                    heart.beat();
+                    self.look_after_itself();
+                }
             }
         }
+        heart.leave();
         self.on(Event::CloseAll(Cause::Shutdown));
         for closed in &mut self.unpaired {
             closed.missed.get_or_insert(Cause::Shutdown);
@@ -208,32 +217,33 @@ impl VerdictStage {
         let recipe =
             self.wires.editions.get(edition).expect("an edition with an open part stays in the book");
         recipe.judged();
-        let judge = &recipe.plan.judge;
-        let (verdict, reason_code) = match missed {
-            Some(cause) => (Verdict::missed(cause), cause.code()),
-            None => {
-                for (camera, view) in &mut views {
-                    let scale = self
-                        .wires
-                        .plan
-                        .cameras
-                        .iter()
-                        .find(|plan| plan.id == *camera)
-                        .and_then(|plan| plan.mm_per_px);
-                    measure(&mut view.seen.findings, scale);
-                }
-                let looked_at: Vec<_> =
-                    views.iter().map(|(camera, view)| (camera.clone(), &view.seen.findings)).collect();
-                let verdict = judge.judge(&looked_at);
-                let code = verdict.reasons.first().map_or(0, |reason| judge.reason_code(reason));
-                (verdict, code)
-            }
+        let missed_for = |cause: Cause| (Verdict::missed(cause), cause.code());
+        let weighed = || {
+            self.wires.ear.hears("verdict");
+            missed.map_or_else(|| self.weigh(&recipe, &mut views), missed_for)
         };
+        // A rule that panics costs the part its verdict, not the line its station.
+        let weighed = catch_unwind(AssertUnwindSafe(weighed));
+        let (verdict, reason_code) = weighed.unwrap_or_else(|_| missed_for(Cause::Verdict));
         let mut laps = views.iter().fold(Laps::default(), |laps, (_, view)| laps.slower(&view.laps));
         let before: Duration = Lap::ALL.iter().filter_map(|lap| laps.get(*lap)).sum();
         let total = now.saturating_duration_since(trigger.at.mono);
         laps.add(Lap::Verdict, total.saturating_sub(before));
         Judged { trigger, recipe, deadline, verdict, reason_code, late, views, laps, decided_at: now }
+    }
+
+    /// What the rules say, and word 15 of the register block.
+    fn weigh(&self, recipe: &LoadedRecipe, views: &mut [(CameraId, View)]) -> (Verdict, u16) {
+        for (camera, view) in &mut *views {
+            let plan = self.wires.plan.cameras.iter().find(|plan| plan.id == *camera);
+            measure(&mut view.seen.findings, plan.and_then(|plan| plan.mm_per_px));
+        }
+        let looked_at: Vec<_> =
+            views.iter().map(|(camera, view)| (camera.clone(), &view.seen.findings)).collect();
+        let judge = &recipe.plan.judge;
+        let verdict = judge.judge(&looked_at);
+        let code = verdict.reasons.first().map_or(0, |reason| judge.reason_code(reason));
+        (verdict, code)
     }
 
     /// Answers a part; the PLC is left out where it could take the answer for another part's.
@@ -279,6 +289,7 @@ impl VerdictStage {
             recipe: edition.plan.number,
             deadline: judged.deadline,
         };
+        self.wires.ear.hears("plc");
         let sent = self.link.as_ref().filter(|_| tell_plc).map(|link| link.answer(answer.clone()));
         // After the gate's: whatever the mirrors cost, the gate has its answer.
         if tell_plc {
@@ -316,19 +327,24 @@ impl VerdictStage {
             self.keep(answered);
         }
         if self.ticks.is_multiple_of(BEAT_EVERY) {
-            let infer = self.wires.pulse.is_alive();
+            let [preprocess, infer] = ["preprocess", "infer"].map(|stage| self.wires.pulse.is_alive(stage));
             let ledger = self.wires.keeper.is_alive();
-            for (heart, alive) in
-                [("infer", infer), ("ledger", ledger), ("verdict", true), ("plc", self.link.is_some())]
-            {
+            let link = self.link.as_ref().is_some_and(|link| !link.has_ended());
+            let alive = [("preprocess", preprocess), ("infer", infer), ("ledger", ledger)];
+            for (heart, alive) in alive.into_iter().chain([("verdict", true), ("plc", link)]) {
                 if alive {
                     self.wires.metrics.beat(heart);
                 }
             }
+            if self.link.as_ref().is_some_and(PlcLink::has_ended) {
+                let says = "the PLC link has ended by a panic; restart the station";
+                self.wires.health.fault(says);
+                self.plc_is(Some(says.to_owned()));
+            }
             let condition = self.wires.health.condition();
             self.wires.metrics.set_state(condition.state);
             self.tell_state(self.wires.changeover.plc_waits());
-            if infer && ledger {
+            if preprocess && infer && ledger {
                 self.link.iter().for_each(PlcLink::beat);
                 self.wires.mirrors.show(Shown::Beat);
             }

@@ -100,7 +100,7 @@ impl VerdictStage {
         self.wires.metrics.plc_error(&self.plc_name, kind);
     }
 
-    fn plc_is(&self, down: Option<String>) {
+    pub(super) fn plc_is(&self, down: Option<String>) {
         self.wires.metrics.plc_up.with_label_values(&[&self.plc_name]).set(i64::from(down.is_none()));
         self.wires.health.plc(down);
     }

@@ -1,0 +1,76 @@
+// node-opcua as a client of Machine Vision: one job, its event and its result, decoded. Told by JSON on stdin.
+const fs = require("fs");
+const os = require("os");
+const path = require("path");
+const {
+  OPCUAClient, MessageSecurityMode, SecurityPolicy, UserTokenType, AttributeIds, DataType, Variant,
+  constructEventFilter, ofType, TimestampsToReturn, ClientSubscription, ClientMonitoredItem,
+} = require("node-opcua-client");
+const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
+
+const wanted = JSON.parse(fs.readFileSync(0, "utf8"));
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "plumb-node-opcua-"));
+const FIELDS = ["EventType", "2:ResultId", "2:PartId", "2:JobId", "2:ResultContent", "2:ProcessingTimes"];
+
+function pem(der) {
+  const lines = fs.readFileSync(der).toString("base64").match(/.{1,64}/g).join("\n");
+  const file = path.join(folder, path.basename(der) + ".pem");
+  fs.writeFileSync(file, `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`);
+  return file;
+}
+
+async function main() {
+  const manager = new OPCUACertificateManager({
+    rootFolder: path.join(folder, "pki"), automaticallyAcceptUnknownCertificate: true,
+  });
+  await manager.initialize();
+  const client = OPCUAClient.create({
+    applicationName: "node", applicationUri: wanted.uri, endpointMustExist: false,
+    securityMode: MessageSecurityMode.SignAndEncrypt, securityPolicy: SecurityPolicy[wanted.policy],
+    certificateFile: pem(wanted.certificate), privateKeyFile: wanted.key, clientCertificateManager: manager,
+    connectionStrategy: { maxRetry: 0, initialDelay: 100, maxDelay: 200 },
+  });
+  await client.connect(wanted.url);
+  const session = await client.createSession({
+    type: UserTokenType.UserName, userName: wanted.user, password: wanted.password,
+  });
+  const namespaces = await session.readNamespaceArray();
+  const [vision, own] = ["http://opcfoundation.org/UA/MachineVision", "urn:plumb:vision-system"]
+    .map((name) => namespaces.indexOf(name));
+  const fields = FIELDS.map((field) => field.replace("2:", `${vision}:`));
+  const subscription = ClientSubscription.create(session, { requestedPublishingInterval: 50, publishingEnabled: true });
+  const filter = constructEventFilter(fields, ofType(`ns=${vision};i=1024`));
+  const item = ClientMonitoredItem.create(
+    subscription, { nodeId: `ns=${own};s=VisionSystem`, attributeId: AttributeIds.EventNotifier },
+    { samplingInterval: 0, queueSize: 1000, filter }, TimestampsToReturn.Both,
+  );
+  await new Promise((resolve) => item.once("initialized", resolve));
+  const heard = new Promise((resolve) => item.once("changed", resolve));
+  const part = await session.constructExtensionObject(`ns=${vision};i=3004`, { id: "p-node" });
+  const none = new Variant({ dataType: DataType.Null });
+  const answer = await session.call({
+    objectId: `ns=${own};s=VisionSystem/VisionStateMachine/AutomaticModeStateMachine`,
+    methodId: `ns=${own};s=VisionSystem/VisionStateMachine/AutomaticModeStateMachine/StartSingleJob`,
+    inputArguments: [none, new Variant({ dataType: DataType.ExtensionObject, value: part }), none, none, none],
+  });
+  const event = await heard;
+  const latest = await session.read({
+    nodeId: `ns=${own};s=VisionSystem/ResultManagement/Results/Latest`, attributeId: AttributeIds.Value,
+  });
+  console.log(JSON.stringify({
+    called: answer.statusCode.name,
+    error: answer.outputArguments[1].value,
+    job: answer.outputArguments[0].value.id,
+    event: Object.fromEntries(FIELDS.map((field, at) => [field.replace("2:", ""), event[at].value])),
+    latest: latest.value.value,
+  }));
+  await session.close();
+  await client.disconnect();
+  fs.rmSync(folder, { recursive: true, force: true });
+  process.exit(0);
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
