@@ -20,7 +20,7 @@ pub use frame::{Frame, Stamp};
 pub use geometry::{Affine, Placement, PointPx, RectPx};
 pub use image::{Image, ImageError, PixelFormat, Pixels};
 pub use lens::{FlatField, Lens, MmPerPx};
-pub use measurement::{Measurement, Value};
+pub use measurement::{Dimension, Measurement, Value};
 pub use name::{CameraId, ClassName, ModelName, RecipeName, RegionName};
 pub use part::{Cause, PartId, Trigger, TriggerSource};
 pub use pose::{Alignment, Pose};

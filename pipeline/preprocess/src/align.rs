@@ -228,6 +228,11 @@ impl Aligner {
         self.middle
     }
 
+    /// Width and height of the frames that the part was taught in.
+    pub fn size_px(&self) -> [u32; 2] {
+        [self.config.reference.width(), self.config.reference.height()]
+    }
+
     /// Finds the part in a frame, whose lens is taken out where there is one.
     ///
     /// # Errors

@@ -108,12 +108,12 @@ impl Caliper {
     pub(crate) fn problem(&self) -> Option<String> {
         let [dx, dy] = [self.to_px[0] - self.from_px[0], self.to_px[1] - self.from_px[1]];
         let length = dx.hypot(dy);
-        if !(length >= 8.0 && length <= 4096.0) {
+        if !(8.0..=4096.0).contains(&length) {
             return Some(format!(
                 "a scan line from from_px to to_px is {length:.1} px long; it can be 8 to 4096"
             ));
         }
-        if !(self.width_px >= 4.0 && self.width_px <= 4096.0) {
+        if !(4.0..=4096.0).contains(&self.width_px) {
             return Some(format!("width_px is {}; it can be 4 to 4096", self.width_px));
         }
         lines_problem(self.lines, 3, 200)
@@ -179,7 +179,7 @@ pub(crate) fn edge_on(
     let clear = |at: &usize| steep(*at) >= steepest / 3.0;
     let chosen = match pick {
         Pick::First => peaks().find(clear),
-        Pick::Last => peaks().filter(clear).last(),
+        Pick::Last => peaks().rfind(clear),
         Pick::Steepest => peaks().find(|&at| steep(at) >= steepest),
     };
     Ok(chosen.map(|at| along(centre_of_gravity(&slopes, at) - WINDOW as f64)))
@@ -256,7 +256,7 @@ impl Line {
             spread +=
                 weight * ((place[0] - middle[0]) * along[0] + (place[1] - middle[1]) * along[1]).powi(2);
         }
-        if !(spread > 0.0) {
+        if spread.is_nan() || spread <= 0.0 {
             return None;
         }
         let scatter = across / n * (kept as f64 / (kept - 2) as f64);
@@ -333,7 +333,7 @@ impl Circle {
         }
         let n: f64 = weights.iter().sum();
         let kept = weights.iter().filter(|weight| **weight > 0.0).count();
-        if kept < 5 || !(radius > 0.0) {
+        if kept < 5 || radius.is_nan() || radius <= 0.0 {
             return None;
         }
         let scatter = far.iter().zip(&weights).map(|(far, weight)| weight * far * far).sum::<f64>() / n

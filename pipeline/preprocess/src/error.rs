@@ -210,13 +210,22 @@ pub enum PreprocessError {
         /// How far it is turned.
         angle_deg: f64,
     },
-    /// Regions that follow a part are cut from the frame as the camera gives it.
+    /// A frame of another size than the taught picture.
     #[error(
-        "regions cannot follow a part through a {calibration} yet; take the {calibration} from the camera, or [align] from the recipe"
+        "camera \"{camera}\" gave a {width}x{height} frame, the part was taught in a picture of {expected_width}x{expected_height}; \
+         set the camera back to that size, or teach the part again"
     )]
-    AlignThrough {
-        /// `lens` or `flat field`.
-        calibration: &'static str,
+    ReferenceSize {
+        /// Whose frame.
+        camera: CameraId,
+        /// Frame width in px.
+        width: u32,
+        /// Frame height in px.
+        height: u32,
+        /// Width in px of the reference.
+        expected_width: u32,
+        /// Height in px of the reference.
+        expected_height: u32,
     },
     /// A measurement that fits no picture.
     #[error("measurement \"{name}\": {says}")]

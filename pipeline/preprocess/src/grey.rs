@@ -161,7 +161,8 @@ fn on_sensor(lens: Option<&Lens>, [x, y]: [f64; 2]) -> [f64; 2] {
     let [k1, k2, p1, p2, k3] = lens.distortion;
     let (x, y) = ((x - 0.5 - lens.cx) / lens.fx, (y - 0.5 - lens.cy) / lens.fy);
     let r2 = x * x + y * y;
-    let radial = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3));
+    let [k4, k5, k6] = lens.rational;
+    let radial = (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6)));
     let u = x * radial + 2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x);
     let v = y * radial + p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y;
     [lens.fx * u + lens.cx + 0.5, lens.fy * v + lens.cy + 0.5]

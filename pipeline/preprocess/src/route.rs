@@ -27,6 +27,8 @@ pub(crate) struct Route {
     shape: [usize; 4],
     placement: Placement,
     fitted: Fitted,
+    /// Drawn in px: it follows the part. The whole frame stays.
+    follows: bool,
     /// Read from the frame, in px of the frame as the camera gave it.
     source: Rect,
     /// `cvt_color` code of the mosaic.
@@ -44,8 +46,10 @@ pub(crate) struct Route {
 enum Geometry {
     /// A part of the source, scaled.
     Resize { part: Rect, content: Size },
-    /// Undistorted, cut and scaled at once.
+    /// Undistorted, cut, scaled and turned at once.
     Remap(Rectify),
+    /// Cut, scaled and turned at once.
+    Turn { source_from_content: Mat, content: Size },
 }
 
 impl Geometry {
@@ -56,6 +60,20 @@ impl Geometry {
                 imgproc::resize(&part, content, *size, 0.0, 0.0, imgproc::INTER_LINEAR)
             }
             Self::Remap(rectify) => rectify.apply(source, content),
+            Self::Turn { source_from_content, content: size } => {
+                // Half a px beyond the frame its border goes on.
+                let flags = imgproc::INTER_LINEAR | imgproc::WARP_INVERSE_MAP;
+                let beyond = Scalar::default();
+                imgproc::warp_affine(
+                    source,
+                    content,
+                    source_from_content,
+                    *size,
+                    flags,
+                    BORDER_REPLICATE,
+                    beyond,
+                )
+            }
         }
     }
 }
@@ -88,7 +106,8 @@ impl Route {
                 (source, Geometry::Resize { part, content: fitted.content.size() })
             }
             Some(lens) => {
-                let rectify = Rectify::new(lens, &fitted, widen).map_err(opencv)?;
+                let (map, size) = (fitted.frame_from_content(), fitted.content.size());
+                let rectify = Rectify::new(lens, &map, size, widen).map_err(opencv)?;
                 let seen = rectify.as_ref().map_or(0.0, |rectify| rectify.seen);
                 let Some(rectify) = rectify.filter(|_| cut.rect_px.is_none() || seen >= SEEN_MIN) else {
                     return Err(PreprocessError::RegionUnseen {
@@ -126,6 +145,7 @@ impl Route {
             shape: spec.shape(),
             placement: fitted.placement(),
             fitted: *fitted,
+            follows: cut.rect_px.is_some(),
             source,
             mosaic,
             even,
@@ -153,34 +173,40 @@ impl Route {
     /// Takes the cut where the part lies: `frame_from_reference` brings the region there. Sampled once, bilinear.
     /// `Ok(None)` where it lies beyond the frame.
     ///
-    /// Only without a lens and a flat field, whose maps are planned for a region that stays.
+    /// What was planned for a region that stays is planned anew for each frame: with a lens its maps, with a flat field
+    /// its gains, at some ms a megapixel of tensor.
     pub(crate) fn take_at(
         &mut self,
         image: &Image,
+        optics: &Optics,
         frame_from_reference: &Affine,
     ) -> opencv::Result<Option<Tensor>> {
-        let frame = Size::new(image.width() as i32, image.height() as i32);
-        let (sx, sy) = self.fitted.scale();
-        let (used, size) = (self.fitted.used, self.fitted.content.size());
-        let frame_from_content =
-            Affine::scale_then_move(sx, sy, f64::from(used.x), f64::from(used.y)).then(frame_from_reference);
-        let Some(area) = covered(&frame_from_content, size, frame) else { return Ok(None) };
-        let area = if self.mosaic.is_some() { bayer::with_neighbours(area, frame) } else { area };
-        let raw = borrow::mat(image)?;
-        let source = Mat::roi(&raw, area)?;
-        // OpenCV counts px from their centres.
-        let [[a, b, tx], [c, d, ty]] = frame_from_content.rows;
-        let map = Mat::from_slice_2d(&[
-            [a, b, (a + b) / 2.0 + tx - 0.5 - f64::from(area.x)],
-            [c, d, (c + d) / 2.0 + ty - 0.5 - f64::from(area.y)],
-        ])?;
-        match self.mosaic {
-            None => warp(&source, &mut self.content, &map, size)?,
-            Some(mosaic) => {
-                imgproc::cvt_color(&source, &mut self.demosaiced, mosaic, 0)?;
-                warp(&self.demosaiced, &mut self.content, &map, size)?;
-            }
+        if !self.follows {
+            return self.take(image).map(Some);
         }
+        let frame = Size::new(image.width() as i32, image.height() as i32);
+        let mosaic = self.mosaic.is_some();
+        let widen = |area| if mosaic { bayer::with_neighbours(area, frame) } else { area };
+        let frame_from_content = self.fitted.frame_from_content().then(frame_from_reference);
+        let size = self.fitted.content.size();
+        let lies = match &optics.lens {
+            None => turned(&frame_from_content, size, frame, widen)?,
+            Some(lens) => Rectify::new(lens, &frame_from_content, size, widen)?
+                .filter(|rectify| rectify.seen >= SEEN_MIN)
+                .map(|rectify| (rectify.source, Geometry::Remap(rectify))),
+        };
+        let Some((source, geometry)) = lies else { return Ok(None) };
+        match &optics.flat_field {
+            None => {}
+            Some(field) if mosaic => self.even = Some(flat::EvenMosaic::new(field, source)?),
+            Some(field) => self.normalize.regain(|per_px| {
+                flat::through(field, source, per_px, |there, here| geometry.apply(there, here))
+            })?,
+        }
+        (self.source, self.geometry) = (source, geometry);
+        let raw = borrow::mat(image)?;
+        let source = Mat::roi(&raw, self.source)?;
+        self.shape_content(&source)?;
         let frame_from_tensor = self.placement.frame_from_tensor.then(frame_from_reference);
         self.tensor(Placement { frame_from_tensor, ..self.placement }).map(Some)
     }
@@ -209,10 +235,22 @@ impl Route {
     }
 }
 
-/// Samples `source` into `content` of `size`, each px where `map` says; half a px beyond the frame its border goes on.
-fn warp(source: &impl ToInputArray, content: &mut Mat, map: &Mat, size: Size) -> opencv::Result<()> {
-    let flags = imgproc::INTER_LINEAR | imgproc::WARP_INVERSE_MAP;
-    imgproc::warp_affine(source, content, map, size, flags, BORDER_REPLICATE, Scalar::default())
+/// What has to be read for content that lies turned in the frame, and how; `None` where it lies beyond the frame.
+fn turned(
+    frame_from_content: &Affine,
+    content: Size,
+    frame: Size,
+    widen: impl Fn(Rect) -> Rect,
+) -> opencv::Result<Option<(Rect, Geometry)>> {
+    let Some(area) = covered(frame_from_content, content, frame) else { return Ok(None) };
+    let area = widen(area);
+    // OpenCV counts px from their centres.
+    let [[a, b, tx], [c, d, ty]] = frame_from_content.rows;
+    let source_from_content = Mat::from_slice_2d(&[
+        [a, b, (a + b) / 2.0 + tx - 0.5 - f64::from(area.x)],
+        [c, d, (c + d) / 2.0 + ty - 0.5 - f64::from(area.y)],
+    ])?;
+    Ok(Some((area, Geometry::Turn { source_from_content, content })))
 }
 
 /// What has to be read for content of this size, and its neighbours; `None` where more than half a px of it lies beyond the

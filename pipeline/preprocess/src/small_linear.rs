@@ -5,16 +5,16 @@ pub(crate) fn solve<const N: usize>(mut a: [[f64; N]; N], mut b: [f64; N]) -> Op
     let size = a.iter().flatten().fold(0.0_f64, |most, v| most.max(v.abs()));
     for column in 0..N {
         let pivot = (column..N).max_by(|&i, &j| a[i][column].abs().total_cmp(&a[j][column].abs()))?;
-        if !(a[pivot][column].abs() > size * 1e-14) {
+        let pivot_size = a[pivot][column].abs();
+        if pivot_size.is_nan() || pivot_size <= size * 1e-14 {
             return None;
         }
         a.swap(column, pivot);
         b.swap(column, pivot);
         for row in column + 1..N {
             let by = a[row][column] / a[column][column];
-            for at in column..N {
-                a[row][at] -= by * a[column][at];
-            }
+            let above = a[column];
+            a[row].iter_mut().zip(above).for_each(|(here, above)| *here -= by * above);
             b[row] -= by * b[column];
         }
     }

@@ -2,11 +2,11 @@
 
 use plumb_inspection::{Image, PixelFormat};
 
-pub const BELT: f64 = 60.0;
-pub const PART: f64 = 190.0;
+pub(crate) const BELT: f64 = 60.0;
+pub(crate) const PART: f64 = 190.0;
 
 /// A world to be pictured: how far a place lies from the part's edge, in px; below 0 inside.
-pub trait Shape {
+pub(crate) trait Shape {
     fn distance(&self, at: [f64; 2]) -> f64;
 }
 
@@ -17,7 +17,7 @@ impl<F: Fn([f64; 2]) -> f64> Shape for F {
 }
 
 /// Seen through a camera with `noise` grey levels of it; `seed` draws the noise.
-pub fn picture(width: u32, height: u32, noise: f64, seed: u64, shape: &impl Shape) -> Image {
+pub(crate) fn picture(width: u32, height: u32, noise: f64, seed: u64, shape: &impl Shape) -> Image {
     let mut random = Random(seed);
     let pixels = (0..height * width).map(|at| {
         let (x, y) = (f64::from(at % width), f64::from(at / width));
@@ -45,10 +45,10 @@ fn coverage(x: f64, y: f64, shape: &impl Shape) -> f64 {
 
 /// A plate of 120 x 70 px with an off-centre hole and a slot, turned about its middle.
 #[derive(Clone, Copy)]
-pub struct Plate {
-    pub middle: [f64; 2],
-    pub angle_deg: f64,
-    pub scale: f64,
+pub(crate) struct Plate {
+    pub(crate) middle: [f64; 2],
+    pub(crate) angle_deg: f64,
+    pub(crate) scale: f64,
 }
 
 impl Shape for Plate {
@@ -69,10 +69,10 @@ fn rect(u: f64, v: f64, half_width: f64, half_height: f64) -> f64 {
 }
 
 /// SplitMix64 and Box–Muller: the same noise for the same seed, everywhere.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn even(&mut self) -> f64 {
+    pub(crate) fn even(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -80,11 +80,11 @@ impl Random {
         ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    pub fn between(&mut self, least: f64, most: f64) -> f64 {
+    pub(crate) fn between(&mut self, least: f64, most: f64) -> f64 {
         least + (most - least) * self.even()
     }
 
-    pub fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.even()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.even()).cos()
     }
