@@ -161,35 +161,58 @@ impl Guess {
     }
 }
 
+impl AlignConfig {
+    /// Every setting that makes no sense; what the picture shows is [`Aligner::new`]'s business.
+    pub fn problems(&self) -> Vec<AlignError> {
+        let (width, height) = (self.reference.width(), self.reference.height());
+        let part = self.part_px;
+        let inside = [part.x, part.y, part.w, part.h].iter().all(|v| v.is_finite())
+            && part.x >= 0.0
+            && part.y >= 0.0
+            && part.right() <= width as f32
+            && part.bottom() <= height as f32;
+        let of_box = if !inside {
+            Some(AlignError::BoxOutside { part_px: part, width, height })
+        } else if part.w < SIDE_MIN_PX || part.h < SIDE_MIN_PX {
+            Some(AlignError::BoxSmall { w: part.w, h: part.h })
+        } else {
+            None
+        };
+        let settings = [
+            ("search_px", self.search_px, 0.0, 2000.0),
+            ("search_deg", self.search_deg, 0.0, 180.0),
+            ("search_percent", self.search_percent, 0.0, 30.0),
+            ("score_min", self.score_min, 0.1, 0.99),
+        ];
+        let odd = settings.into_iter().filter(|(_, value, least, most)| !(least..=most).contains(&value));
+        let odd = odd.map(|(key, value, least, most)| AlignError::Setting { key, value, least, most });
+        of_box.into_iter().chain(odd).collect()
+    }
+}
+
+impl AlignError {
+    /// The setting that it is about.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::BoxOutside { .. } | Self::BoxSmall { .. } | Self::Ambiguous { .. } => "part_px",
+            Self::Setting { key, .. } => key,
+            Self::Uniform { .. } | Self::OpenCv { .. } => "reference",
+            Self::TooWide { .. } => "search_px",
+        }
+    }
+}
+
 impl Aligner {
     /// Learns the part of `config.reference`.
     ///
     /// # Errors
     /// When the box or a setting makes no sense, or the part shows nothing its pose could be told from.
     pub fn new(config: AlignConfig) -> Result<Self, AlignError> {
+        if let Some(problem) = config.problems().into_iter().next() {
+            return Err(problem);
+        }
         let (width, height) = (config.reference.width(), config.reference.height());
         let part = config.part_px;
-        let inside = [part.x, part.y, part.w, part.h].iter().all(|v| v.is_finite())
-            && part.x >= 0.0
-            && part.y >= 0.0
-            && part.right() <= width as f32
-            && part.bottom() <= height as f32;
-        if !inside {
-            return Err(AlignError::BoxOutside { part_px: part, width, height });
-        }
-        if part.w < SIDE_MIN_PX || part.h < SIDE_MIN_PX {
-            return Err(AlignError::BoxSmall { w: part.w, h: part.h });
-        }
-        for (key, value, least, most) in [
-            ("search_px", config.search_px, 0.0, 2000.0),
-            ("search_deg", config.search_deg, 0.0, 180.0),
-            ("search_percent", config.search_percent, 0.0, 30.0),
-            ("score_min", config.score_min, 0.1, 0.99),
-        ] {
-            if !(value >= least && value <= most) {
-                return Err(AlignError::Setting { key, value, least, most });
-            }
-        }
         let whole = opencv::core::Rect::new(0, 0, width as i32, height as i32);
         let mut picture = Grey::of(&config.reference, whole)
             .map_err(|error| AlignError::OpenCv { says: error.to_string() })?

@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod mirrors;
 pub mod rejudge;
 pub mod replay;
+mod scale;
 pub mod shadow;
 pub mod state;
 pub mod station;

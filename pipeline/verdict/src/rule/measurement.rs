@@ -88,6 +88,11 @@ impl MeasurementRule {
         self.stated().map_or(Dimension::Length, |stated| stated.dimension)
     }
 
+    /// True if its limits are in mm or mm².
+    pub fn wants_mm(&self) -> bool {
+        self.stated().is_some_and(|stated| stated.in_mm)
+    }
+
     /// The limits that are given, first of those in mm; `None` without any.
     fn stated(&self) -> Option<Stated> {
         self.all().into_iter().find(|stated| !stated.limits.are_open())
@@ -187,7 +192,7 @@ impl Rule for MeasurementRule {
     }
 
     fn wants_mm(&self) -> bool {
-        self.stated().is_some_and(|stated| stated.in_mm)
+        self.wants_mm()
     }
 
     fn problems(&self) -> Vec<RuleError> {
