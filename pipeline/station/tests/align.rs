@@ -3,7 +3,8 @@
 mod workshop;
 
 use image::RgbImage;
-use plumb_inspection::{Alignment, Image, PointPx};
+use plumb_camera::{Calibration, PlaneEntry, PlaneFit};
+use plumb_inspection::{Alignment, Image, MmPerPx, PointPx};
 use plumb_ledger::{Query, Record, RecordVerdict};
 use plumb_line::{LineConfig, Part, Pose, Product, Scene, render};
 use plumb_station::config;
@@ -170,6 +171,9 @@ fn a_regions_content_follows_the_part_and_its_length_is_true_wherever_it_lies() 
         assert!(says.starts_with("33.") || says.starts_with("32.9"), "{says}");
         assert!(says.ends_with("mm (k=2), uncalibrated"), "a scale set by hand: {says}");
     }
+    let mut took: Vec<u64> = records.iter().filter_map(|record| record.timings_us.preprocess).collect();
+    took.sort_unstable();
+    eprintln!("preprocess: median {} us, longest {} us", took[took.len() / 2], took[took.len() - 1]);
     let ((bias, three_sigma), corner) = (spread(&lengths), spread(&corners));
     eprintln!("content within {worst_px:.3} px and {worst_deg:.3} degrees");
     eprintln!(
@@ -216,6 +220,68 @@ fn a_part_that_is_not_there_is_missed_with_its_own_reason_its_picture_and_a_coun
     assert!(good.contains("mm (k=2), uncalibrated: the scale was set by hand"), "{good}");
     assert!(good.contains("  lies       at x "), "{good}");
     assert!(show(records[3].part_id.get()).contains("  lies       nowhere: not found, best score"));
+}
+
+/// A scale of 0.15 mm a px for frames of this size, good to 0.05 %, that expires at `until`.
+fn calibrate(workshop: &Workshop, size_px: [u32; 2], until: &str) {
+    let fit = PlaneFit {
+        mm_from_px: None,
+        mm_per_px: MmPerPx { x: 0.15, y: 0.15 },
+        relative_u: [0.0005, 0.0005],
+        rms_mm: 0.0,
+        scale_range: [1.0, 1.0],
+        residuals: Vec::new(),
+    };
+    let now = jiff::Timestamp::now();
+    let mut calibration = Calibration::new(None, size_px, now);
+    calibration.plane = Some(PlaneEntry::new(&fit, None, Vec::new(), now));
+    calibration.expires_at = Some(until.parse().expect("a time"));
+    calibration.write(&workshop.path("top.json")).expect("a calibration");
+}
+
+#[test]
+fn a_value_in_mm_counts_as_calibrated_only_while_its_calibration_holds() {
+    let calibrated = STATION.replace("mm_per_px = [0.15, 0.15]", "calibration = \"top.json\"");
+    let marking = calibrated.replace("\"top.json\"", "\"top.json\"\ncalibration_unfit = \"mark\"");
+    let measured = |station: &str, size_px, until| {
+        let (workshop, _) = workshop(RECIPE, 1);
+        workshop.write("station.toml", station);
+        calibrate(&workshop, size_px, until);
+        let record = judged(&workshop, 1).remove(0);
+        (record.verdict, record.views[0].measurements[0].clone(), record.reasons)
+    };
+    let (verdict, length, _) = measured(&calibrated, [320, 240], "2999-01-01T00:00:00Z");
+    let mm = length.mm.expect("there is a scale");
+    assert_eq!((verdict, &length.uncalibrated), (RecordVerdict::Pass, &None));
+    assert!(mm.u > 33.0 * 0.0005 && mm.u < 33.0 * 0.0006, "the doubt about the scale is in it: {mm:?}");
+    assert!(length.says.ends_with(" ± 0.033 mm (k=2)"), "{}", length.says);
+
+    let (workshop, _) = workshop(RECIPE, 0);
+    workshop.write("station.toml", &calibrated);
+    calibrate(&workshop, [320, 240], "2020-01-01T00:00:00Z");
+    let refused = config::read(&workshop.path("station.toml")).map(drop).expect_err("it has expired");
+    assert!(refused.to_string().contains("expired"), "{refused}");
+
+    let (verdict, length, _) = measured(&marking, [320, 240], "2020-01-01T00:00:00Z");
+    assert_eq!(verdict, RecordVerdict::Pass, "the config says to go on");
+    assert!(length.uncalibrated.is_some_and(|why| why.contains("expired")), "{}", length.says);
+    assert!(length.says.ends_with("mm (k=2), uncalibrated"), "{}", length.says);
+}
+
+#[test]
+fn in_frames_of_another_size_than_the_calibrations_nothing_is_measured_in_mm_and_nothing_passes() {
+    let station = STATION.replace("mm_per_px = [0.15, 0.15]", "calibration = \"top.json\"");
+    let (workshop, _) = workshop(RECIPE, 1);
+    workshop.write("station.toml", &station);
+    // A folder of pictures tells the size of its frames with the first of them, so the config cannot refuse it.
+    calibrate(&workshop, [640, 480], "2999-01-01T00:00:00Z");
+    let record = judged(&workshop, 1).remove(0);
+    let length = &record.views[0].measurements[0];
+    assert!(length.px.is_some() && length.mm.is_none(), "{length:?}");
+    assert!(length.says.ends_with(" px (k=2), uncalibrated"), "{}", length.says);
+    assert!(length.uncalibrated.as_ref().is_some_and(|why| why.contains("640x480")), "{length:?}");
+    assert_eq!(record.verdict, RecordVerdict::Fail);
+    assert!(record.reasons[0].says.contains("length cannot be measured in mm"), "{:?}", record.reasons);
 }
 
 #[test]

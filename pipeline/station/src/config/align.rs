@@ -117,7 +117,8 @@ pub(super) fn read(
     plans
 }
 
-/// Places in px mean something at one frame size alone.
+/// Places in px mean something at one frame size alone. What a calibration of another size does to a scale is told frame by
+/// frame; a lens of another size cannot be taken out at all.
 fn check_size(
     document: &Document,
     route: &[&str],
@@ -125,12 +126,11 @@ fn check_size(
     camera: &CameraPlan,
     problems: &mut Problems,
 ) {
-    let of_lens = camera.optics.lens.map(|lens| lens.size_px);
-    let known = of_lens.or(camera.calibration.as_ref().map(|calibration| calibration.size_px));
     let [width, height] = picture.size_px();
-    if let Some([w, h]) = known.filter(|known| *known != [width, height]) {
+    let of_lens = camera.optics.lens.map(|lens| lens.size_px);
+    if let Some([w, h]) = of_lens.filter(|size_px| *size_px != [width, height]) {
         let says = format!(
-            "the reference is {width}x{height} px, the calibration of camera \"{}\" is of {w}x{h}",
+            "the reference is {width}x{height} px, the lens of camera \"{}\" is of {w}x{h}",
             camera.id
         );
         problems.push(document.problem(route, says).hint("teach the part in a frame of the camera as it is"));

@@ -108,12 +108,10 @@ pub(super) fn read(
     Calibrated { plan: Some(plan), lens, mm_per_px, mm_per_px_u, flat_field }
 }
 
-/// Relative standard uncertainty of a scale that is taken as one over the whole plane: of its own, and of a tilt that makes
-/// it vary from `least` to `most` across the target, rectangular (JCGM 100:2008, 4.3.7).
+/// Relative standard uncertainty of a scale, slant within the target included: the worse of its two axes.
 fn scale_u(plane: &PlaneEntry) -> f64 {
     let [along_x, along_y] = plane.relative_u;
-    let [least, most] = plane.scale_range;
-    along_x.max(along_y).hypot((most - least) / 12.0_f64.sqrt())
+    along_x.max(along_y)
 }
 
 /// The serial number and the size of the frames, as far as the config tells.
