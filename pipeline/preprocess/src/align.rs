@@ -299,7 +299,9 @@ impl Aligner {
     }
 
     fn not_found(&self, score: f64) -> Alignment {
-        Alignment::NotFound { score, score_min: f64::from(self.config.score_min) }
+        // As the recipe writes it: 0.7, not the nearest number of 32 bits.
+        let score_min = (f64::from(self.config.score_min) * 1e6).round() / 1e6;
+        Alignment::NotFound { score, score_min }
     }
 
     fn factor(&self) -> f64 {

@@ -91,16 +91,20 @@ fn save(image: &Image, file: &Path) {
 
 /// A folder with a taught pack and `parts` pictures of other packs that lie anywhere within ±20 px and ±10°.
 fn workshop(recipe: &str, parts: u64) -> (Workshop, Vec<Pose>) {
+    workshop_of(&line(), recipe, parts)
+}
+
+/// Likewise, of whatever the line makes.
+fn workshop_of(config: &LineConfig, recipe: &str, parts: u64) -> (Workshop, Vec<Pose>) {
     let workshop = Workshop::new(STATION, recipe);
-    let config = line();
-    let scene = Scene::new(&config);
+    let scene = Scene::new(config);
     let taught = Pose { x_px: MIDDLE[0], y_px: MIDDLE[1], turn_deg: 0.0 };
-    save(&render(&scene, &Part::draw(&config, 0).mended(), taught, 0).0, &workshop.path("reference.png"));
+    save(&render(&scene, &Part::draw(config, 0).mended(), taught, 0).0, &workshop.path("reference.png"));
     let poses = (1..=parts).map(|index| {
-        let part = Part::draw(&config, index).mended();
+        let part = Part::draw(config, index).mended();
         // Along the belt by as much as across it, in steps that meet the px at every phase.
         let along = (index as f32 * 7.31).rem_euclid(40.0) - 20.0;
-        let pose = part.pose(&config, along);
+        let pose = part.pose(config, along);
         save(&render(&scene, &part, pose, index).0, &workshop.path(&format!("pictures/{index:03}.png")));
         pose
     });
@@ -184,6 +188,33 @@ fn a_regions_content_follows_the_part_and_its_length_is_true_wherever_it_lies() 
     assert!(three_sigma <= 0.1, "3 sigma {three_sigma} px");
 }
 
+/// Washers are round and are turned every way: their place is searched, their angle is not.
+#[test]
+fn a_washer_is_found_where_it_lies_though_it_has_no_angle() {
+    const PARTS: u64 = 30;
+    let before_measures = RECIPE.split_once("[[measure]]").map(|(before, _)| before).expect("measures");
+    let recipe = before_measures
+        .replace("part_px = [40, 40, 240, 160]", "part_px = [70, 30, 180, 180]\nsearch_deg = 0")
+        + r#"
+[[rule]]
+name = "bright"
+kind = "presence"
+class = "bottle"
+score_min = 0.5
+"#;
+    let config = LineConfig { product: Product::Washer, ..line() };
+    let (workshop, poses) = workshop_of(&config, &recipe, PARTS);
+    let mut worst_px = 0.0_f64;
+    for (record, truth) in judged(&workshop, PARTS).iter().zip(&poses) {
+        let Some(Alignment::Found(pose)) = record.views[0].alignment else {
+            panic!("{truth:?} was not found: {:?}", record.reasons)
+        };
+        worst_px = worst_px.max((pose.x - f64::from(truth.x_px)).hypot(pose.y - f64::from(truth.y_px)));
+    }
+    eprintln!("washers within {worst_px:.3} px");
+    assert!(worst_px < 1.0, "{worst_px} px");
+}
+
 #[test]
 fn a_part_that_is_not_there_is_missed_with_its_own_reason_its_picture_and_a_count() {
     let (workshop, _) = workshop(RECIPE, 3);
@@ -198,7 +229,8 @@ fn a_part_that_is_not_there_is_missed_with_its_own_reason_its_picture_and_a_coun
     assert_eq!(told, ["pass", "pass", "pass", "missed", "missed"]);
     for record in &records[3..] {
         assert_eq!((record.reason_code, record.reasons[0].rule.as_str()), (115, "part_not_found"));
-        assert!(record.reasons[0].says.contains("camera \"top\", best score"), "{:?}", record.reasons);
+        let says = &record.reasons[0].says;
+        assert!(says.contains("camera \"top\", best score") && says.ends_with(", 0.7 wanted"), "{says}");
         assert!(matches!(record.views[0].alignment, Some(Alignment::NotFound { .. })));
         assert!(record.views[0].measurements.is_empty() && record.views[0].findings.is_empty());
     }
