@@ -1,6 +1,6 @@
-//! What a model saw, in frame px.
+//! What was seen in a view, in frame px.
 
-use crate::{ClassName, ModelName, PointPx, RectPx, RegionName};
+use crate::{Alignment, ClassName, Measurement, ModelName, PointPx, RectPx, RegionName};
 use serde::{Deserialize, Serialize};
 
 /// A model's own score: always a number; 0..=1 for probabilities, any size ≥ 0 for anomaly distances.
@@ -99,7 +99,7 @@ impl From<KeypointPx> for [f32; 3] {
     }
 }
 
-/// All that the models saw in one view of one part.
+/// All that was seen and measured in one view of one part.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Findings {
     /// Every finding, best score first within a model and region.
@@ -107,6 +107,10 @@ pub struct Findings {
     /// Each model's raw score of each region as a whole: the top score of a detector or classifier, an anomaly
     /// model's image score.
     pub scores: Vec<(ModelName, RegionName, Score)>,
+    /// Where the part was found in this view, or that it was not; `None` where it is not searched.
+    pub alignment: Option<Alignment>,
+    /// What was measured in the picture itself, in the order of the recipe.
+    pub measurements: Vec<Measurement>,
 }
 
 impl Findings {
@@ -114,6 +118,8 @@ impl Findings {
     pub fn append(&mut self, mut other: Self) {
         self.list.append(&mut other.list);
         self.scores.append(&mut other.scores);
+        self.alignment = self.alignment.or(other.alignment);
+        self.measurements.append(&mut other.measurements);
     }
 }
 

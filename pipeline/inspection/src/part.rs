@@ -123,11 +123,13 @@ pub enum Cause {
     LostSync = 113,
     /// The rules could not come to a verdict: they panicked.
     Verdict = 114,
+    /// The part is not where the recipe searches it, or does not look like its reference: nothing of it was looked at.
+    NotFound = 115,
 }
 
 impl Cause {
     /// Every cause, for metrics and the PLC map.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Deadline,
         Self::Overrun,
         Self::FrameLost,
@@ -143,6 +145,7 @@ impl Cause {
         Self::Remote,
         Self::LostSync,
         Self::Verdict,
+        Self::NotFound,
     ];
 
     /// Word 15 of the register block.
@@ -168,6 +171,7 @@ impl Cause {
             Self::Remote => "remote",
             Self::LostSync => "lost_sync",
             Self::Verdict => "verdict",
+            Self::NotFound => "part_not_found",
         }
     }
 }
@@ -190,6 +194,7 @@ impl fmt::Display for Cause {
             Self::Remote => "the inference server did not answer",
             Self::LostSync => "parts and pictures are out of step",
             Self::Verdict => "its rules could not be applied",
+            Self::NotFound => "it was not found in its picture",
         })
     }
 }

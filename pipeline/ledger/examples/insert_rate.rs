@@ -79,5 +79,9 @@ fn three_findings() -> Findings {
         region: "face".into(),
         model: "surface".into(),
     };
-    Findings { list: vec![finding; 3], scores: vec![("surface".into(), "face".into(), score)] }
+    Findings {
+        list: vec![finding; 3],
+        scores: vec![("surface".into(), "face".into(), score)],
+        ..Findings::default()
+    }
 }

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use plumb_inspection::{
-    CameraId, Finding, Findings, Lap, Laps, ModelName, PartId, RecipeName, RegionName, Score, Trigger,
-    TriggerSource,
+    Alignment, CameraId, Finding, Findings, Lap, Laps, Measurement, ModelName, PartId, RecipeName,
+    RegionName, Score, Trigger, TriggerSource,
 };
 use plumb_verdict::{Decision, Reason};
 use rusqlite::{Error::FromSqlConversionFailure, types::Type};
@@ -208,6 +208,12 @@ pub struct ViewRecord {
     pub findings: Vec<Finding>,
     /// Raw score of each model. The key is the model's name, or `model/region` where it looked at several regions.
     pub scores: BTreeMap<String, Score>,
+    /// Where the part was found, in frame px, or that it was not; absent where the recipe does not search it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<Alignment>,
+    /// What was measured; `u` is one standard uncertainty, `says` tells U = 2u.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measurements: Vec<Measurement>,
 }
 
 impl ViewRecord {
@@ -223,7 +229,8 @@ impl ViewRecord {
         };
         let scores =
             findings.scores.iter().map(|(model, region, score)| (key(model, region), *score)).collect();
-        Self { camera, frame_seq, scores, findings: findings.list }
+        let Findings { list, alignment, measurements, .. } = findings;
+        Self { camera, frame_seq, scores, findings: list, alignment, measurements }
     }
 }
 
@@ -336,7 +343,7 @@ pub(crate) mod rfc3339_us {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plumb_inspection::{Cause, RectPx, Stamp};
+    use plumb_inspection::{Cause, Dimension, Pose, RectPx, Stamp, Value};
     use plumb_verdict::{RuleName, Verdict};
     use std::time::Instant;
 
@@ -365,8 +372,24 @@ mod tests {
             region: "face".into(),
             model: "surface".into(),
         };
-        let findings =
-            Findings { list: vec![finding], scores: vec![("surface".into(), "face".into(), score(0.93))] };
+        let findings = Findings {
+            list: vec![finding],
+            scores: vec![("surface".into(), "face".into(), score(0.93))],
+            alignment: Some(Alignment::Found(Pose {
+                x: 160.5,
+                y: 120.25,
+                angle_deg: -3.5,
+                scale: 1.0,
+                score: 0.75,
+            })),
+            measurements: vec![Measurement::taken(
+                "bore",
+                Dimension::Length,
+                Value { value: 80.5, u: 0.125 },
+                Some(Value { value: 8.0, u: 0.0125 }),
+                None,
+            )],
+        };
         let mut laps = Laps::default();
         laps.add(Lap::Infer, Duration::from_micros(4200));
         Record {
@@ -439,7 +462,31 @@ mod tests {
       ],
       "scores": {
         "surface": 0.93
-      }
+      },
+      "alignment": {
+        "found": {
+          "x": 160.5,
+          "y": 120.25,
+          "angle_deg": -3.5,
+          "scale": 1.0,
+          "score": 0.75
+        }
+      },
+      "measurements": [
+        {
+          "name": "bore",
+          "of": "length",
+          "px": {
+            "value": 80.5,
+            "u": 0.125
+          },
+          "mm": {
+            "value": 8.0,
+            "u": 0.0125
+          },
+          "says": "8.000 ± 0.025 mm (k=2)"
+        }
+      ]
     }
   ],
   "timings_us": {
@@ -488,7 +535,7 @@ mod tests {
             ("anomaly".into(), "tip".into(), score(2.0)),
             ("caps".into(), "head".into(), score(0.5)),
         ];
-        let view = ViewRecord::new("top".into(), 1, Findings { list: vec![], scores });
+        let view = ViewRecord::new("top".into(), 1, Findings { list: vec![], scores, ..Findings::default() });
         let keys: Vec<&str> = view.scores.keys().map(String::as_str).collect();
         assert_eq!(keys, ["anomaly/head", "anomaly/tip", "caps"]);
     }

@@ -180,6 +180,61 @@ pub enum PreprocessError {
         /// The smallest side in px.
         side_min: u32,
     },
+    /// The part is not where it was searched, or does not look like its reference.
+    #[error(
+        "camera \"{camera}\" does not show the part where it is searched: its best score is {score:.3}, wanted is {score_min}; \
+         nothing of it was looked at"
+    )]
+    NotAligned {
+        /// Whose frame.
+        camera: CameraId,
+        /// The best correlation there was.
+        score: f64,
+        /// What the recipe asks for.
+        score_min: f64,
+    },
+    /// The part lies so that a region of it is not in the picture.
+    #[error(
+        "region \"{region}\" lies beyond the frame of camera \"{camera}\" where the part was found, at ({x:.1}, {y:.1}) px \
+         turned by {angle_deg:.2} degrees; guide the part better, or narrow the search"
+    )]
+    RegionMovedOut {
+        /// The region.
+        region: RegionName,
+        /// Whose frame.
+        camera: CameraId,
+        /// Where the part's middle lies.
+        x: f64,
+        /// Likewise, down.
+        y: f64,
+        /// How far it is turned.
+        angle_deg: f64,
+    },
+    /// A frame of another size than the taught picture.
+    #[error(
+        "camera \"{camera}\" gave a {width}x{height} frame, the part was taught in a picture of {expected_width}x{expected_height}; \
+         set the camera back to that size, or teach the part again"
+    )]
+    ReferenceSize {
+        /// Whose frame.
+        camera: CameraId,
+        /// Frame width in px.
+        width: u32,
+        /// Frame height in px.
+        height: u32,
+        /// Width in px of the reference.
+        expected_width: u32,
+        /// Height in px of the reference.
+        expected_height: u32,
+    },
+    /// A measurement that fits no picture.
+    #[error("measurement \"{name}\": {says}")]
+    Gauge {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        says: String,
+    },
     /// OpenCV refused. With the checks above this is a bug, or memory ran out.
     #[error("OpenCV could not prepare region \"{region}\" of a frame of camera \"{camera}\"")]
     OpenCv {

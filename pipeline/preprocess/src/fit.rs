@@ -32,6 +32,12 @@ impl Fitted {
         (f64::from(used.width) / f64::from(content.width), f64::from(used.height) / f64::from(content.height))
     }
 
+    /// Content px → (undistorted) frame px.
+    pub(crate) fn frame_from_content(&self) -> Affine {
+        let (sx, sy) = self.scale();
+        Affine::scale_then_move(sx, sy, f64::from(self.used.x), f64::from(self.used.y))
+    }
+
     /// Tensor px → frame px, exact for the whole pixels taken.
     pub(crate) fn placement(&self) -> Placement {
         let (sx, sy) = self.scale();

@@ -63,6 +63,15 @@ impl Normalize {
         if spec.layout == Layout::Nhwc { spec.channels() } else { 1 }
     }
 
+    /// From now on these gains: the content shows another part of the frame. `gains` makes them, so many times over a px.
+    pub(crate) fn regain(
+        &mut self,
+        gains: impl FnOnce(usize) -> opencv::Result<Vec<f32>>,
+    ) -> opencv::Result<()> {
+        self.gains = Some(gains(self.per_px)?);
+        Ok(())
+    }
+
     /// Where the tensor's memory goes home to.
     pub(crate) fn pool(&self) -> &TensorPool {
         &self.pool

@@ -1,8 +1,11 @@
 //! The stage: frames in, tensors out.
 
-use crate::{PreprocessError, bayer, crop, flat, rectify, route::Route};
+use crate::{Aligner, Gauge, PreprocessError, Scale, bayer, crop, flat, rectify, route::Route};
 use opencv::core;
-use plumb_inspection::{FlatField, Frame, Lens, PixelFormat, RectPx, RegionName, Tensor, TensorSpec};
+use plumb_inspection::{
+    Affine, Alignment, FlatField, Frame, Lens, Measurement, PixelFormat, Pose, RectPx, RegionName, Tensor,
+    TensorSpec,
+};
 use std::sync::{Mutex, PoisonError};
 
 /// The largest side of a tensor in px. A model that wants more is a misread card.
@@ -37,9 +40,22 @@ pub struct Optics {
 pub struct Preprocessor {
     optics: Optics,
     cuts: Vec<Cut>,
+    aligner: Option<Aligner>,
+    gauges: Vec<Gauge>,
     plans: Vec<Plan>,
     /// Width and height in px of the first frame, if a region is drawn in px of it.
     drawn_on: Option<(u32, u32)>,
+}
+
+/// What was made of one frame.
+#[derive(Debug)]
+pub struct Pieces {
+    /// One a cut, in their order; none where the part was not found.
+    pub tensors: Vec<Tensor>,
+    /// Where the part lies, or that it was not found; `None` where it is not searched.
+    pub alignment: Option<Alignment>,
+    /// One a gauge, in their order; none where the part was not found.
+    pub measurements: Vec<Measurement>,
 }
 
 /// The routes for frames of one size and format, in the order of the cuts.
@@ -61,27 +77,108 @@ impl Preprocessor {
         optics.lens.as_ref().map_or(Ok(()), rectify::check)?;
         optics.flat_field.as_ref().map_or(Ok(()), flat::check)?;
         cuts.iter().try_for_each(Cut::check)?;
-        Ok(Self { optics, cuts, plans: Vec::new(), drawn_on: None })
+        Ok(Self { optics, cuts, aligner: None, gauges: Vec::new(), plans: Vec::new(), drawn_on: None })
     }
 
-    /// One tensor a cut, in their order.
+    /// From now on the part is searched in every frame, and what is cut and measured follows it. A cut of the whole frame
+    /// stays.
+    pub fn following(mut self, aligner: Aligner) -> Self {
+        self.aligner = Some(aligner);
+        self
+    }
+
+    /// From now on this is measured in every frame.
+    ///
+    /// # Errors
+    /// For a caliper that fits no picture.
+    pub fn measuring(mut self, gauges: Vec<Gauge>) -> Result<Self, PreprocessError> {
+        for gauge in &gauges {
+            if let Some(says) = gauge.problems().into_iter().next() {
+                return Err(PreprocessError::Gauge { name: gauge.name.clone(), says });
+            }
+        }
+        self.gauges = gauges;
+        Ok(self)
+    }
+
+    /// Plans the routes for frames like this one, so that no part pays for it.
+    ///
+    /// # Errors
+    /// When such frames cannot be cut so.
+    pub fn rehearse(&mut self, frame: &Frame) -> Result<(), PreprocessError> {
+        self.plan_for(frame).map(drop)
+    }
+
+    /// One tensor a cut, in their order: the tensors of [`Preprocessor::pieces`].
+    ///
+    /// # Errors
+    /// As there, and when the part is not found.
+    pub fn prepare(&mut self, frame: &Frame) -> Result<Vec<Tensor>, PreprocessError> {
+        let Pieces { tensors, alignment, .. } = self.pieces(frame, &Scale::default())?;
+        match alignment {
+            Some(Alignment::NotFound { score, score_min }) => {
+                Err(PreprocessError::NotAligned { camera: frame.camera.clone(), score, score_min })
+            }
+            _ => Ok(tensors),
+        }
+    }
+
+    /// Finds the part, cuts every region where it lies, and takes every measurement, in mm where `scale` knows them.
     ///
     /// The first frame of a size plans its routes, which takes some milliseconds where there is a lens; every further
     /// one reads each region once and copies nothing else. Grey and colour frames serve grey and colour models alike.
     ///
     /// # Errors
-    /// When a region is not within the frame, the frame has not the size of a calibration, or it has another size than
-    /// the first while a region is drawn in px of that.
-    pub fn prepare(&mut self, frame: &Frame) -> Result<Vec<Tensor>, PreprocessError> {
+    /// When a region is not within the frame, the frame has not the size of a calibration or reference, or it has another
+    /// size than the first while a region is drawn in px of that. A part that is not found is no error: it is a finding.
+    pub fn pieces(&mut self, frame: &Frame, scale: &Scale) -> Result<Pieces, PreprocessError> {
+        self.plan_for(frame)?;
+        let alignment = self.alignment_in(frame)?;
+        let found = match alignment {
+            None => None,
+            Some((Alignment::Found(pose), map)) => Some((pose, map)),
+            Some((not_found @ Alignment::NotFound { .. }, _)) => {
+                let alignment = Some(not_found);
+                return Ok(Pieces { tensors: Vec::new(), alignment, measurements: Vec::new() });
+            }
+        };
+        let (lens, map) = (self.optics.lens.as_ref(), found.as_ref().map(|(_, map)| map));
+        let measure = |gauge: &Gauge| gauge.measure(&frame.image, lens, map, scale);
+        let measurements = self.gauges.iter().map(measure).collect();
+        let optics = self.optics.clone();
         let plan = self.plan_for(frame)?;
         let take = |route: &mut Route| {
-            route.take(&frame.image).map_err(|source| PreprocessError::OpenCv {
-                region: route.region().clone(),
-                camera: frame.camera.clone(),
-                source,
-            })
+            let taken = match &found {
+                None => route.take(&frame.image).map(Some),
+                Some((_, map)) => route.take_at(&frame.image, &optics, map),
+            };
+            let (region, camera) = (route.region().clone(), frame.camera.clone());
+            match (taken, found) {
+                (Ok(Some(tensor)), _) => Ok(tensor),
+                (Ok(None), found) => {
+                    let (pose, _) =
+                        found.expect("only a region that follows a part can leave the frame here");
+                    let Pose { x, y, angle_deg, .. } = pose;
+                    Err(PreprocessError::RegionMovedOut { region, camera, x, y, angle_deg })
+                }
+                (Err(source), _) => Err(PreprocessError::OpenCv { region, camera, source }),
+            }
         };
-        plan.routes.iter_mut().map(take).collect()
+        let tensors = plan.routes.iter_mut().map(take).collect::<Result<_, _>>()?;
+        Ok(Pieces { tensors, alignment: alignment.map(|(alignment, _)| alignment), measurements })
+    }
+
+    /// Where the part lies, and the way there from the reference; `Ok(None)` where none is searched.
+    fn alignment_in(&self, frame: &Frame) -> Result<Option<(Alignment, Affine)>, PreprocessError> {
+        let Some(aligner) = &self.aligner else { return Ok(None) };
+        let alignment = aligner.find(&frame.image, self.optics.lens.as_ref()).map_err(|source| {
+            PreprocessError::OpenCv { region: "".into(), camera: frame.camera.clone(), source }
+        })?;
+        let map = match &alignment {
+            Alignment::Found(pose) => pose.frame_from_reference(aligner.middle()),
+            Alignment::NotFound { .. } => Affine::IDENTITY,
+        };
+        Ok(Some((alignment, map)))
     }
 
     fn plan_for(&mut self, frame: &Frame) -> Result<&mut Plan, PreprocessError> {
@@ -119,6 +216,18 @@ impl Preprocessor {
                     expected_height,
                 });
             }
+        }
+        if let Some(aligner) = &self.aligner
+            && aligner.size_px() != [width, height]
+        {
+            let [expected_width, expected_height] = aligner.size_px();
+            return Err(PreprocessError::ReferenceSize {
+                camera: camera(),
+                width,
+                height,
+                expected_width,
+                expected_height,
+            });
         }
         // A region in px means something at one frame size alone: at another it shows another place of the part,
         // and a wrong place may well pass.

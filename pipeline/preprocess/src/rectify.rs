@@ -1,13 +1,13 @@
 //! Undistortion, cropping and scaling as one map: for each pixel of a tensor's content, where on the sensor it lies.
 
-use crate::{error::PreprocessError, fit::Fitted};
+use crate::error::PreprocessError;
 use opencv::{
     calib3d,
     core::{BORDER_CONSTANT, CV_16SC2, CV_32FC1, Mat, Rect, Scalar, Size},
     imgproc,
     prelude::*,
 };
-use plumb_inspection::Lens;
+use plumb_inspection::{Affine, Lens};
 
 /// Far enough outside any source that bilinear sampling finds nothing but black there.
 const UNSEEN: f32 = -9.0;
@@ -27,14 +27,18 @@ pub(crate) struct Rectify {
 }
 
 impl Rectify {
-    /// The map for `fitted` through `lens`. `widen` says what must be read so that a rectangle's colours are known.
-    /// `Ok(None)` where the sensor saw nothing of it.
+    /// The map for content of `size` that lies in the undistorted frame as `frame_from_content` says, through `lens`.
+    /// `widen` says what must be read so that a rectangle's colours are known. `Ok(None)` where the sensor saw nothing of
+    /// it.
     pub(crate) fn new(
         lens: &Lens,
-        fitted: &Fitted,
+        frame_from_content: &Affine,
+        size: Size,
         widen: impl Fn(Rect) -> Rect,
     ) -> opencv::Result<Option<Self>> {
-        let (mut u, mut v) = sensor_from_content(lens, fitted)?;
+        let Some((mut u, mut v)) = sensor_from_content(lens, frame_from_content, size)? else {
+            return Ok(None);
+        };
         let (us, vs) = (u.data_typed_mut::<f32>()?, v.data_typed_mut::<f32>()?);
         let [width, height] = lens.size_px.map(|side| side as f32);
         let (mut u0, mut v0, mut u1, mut v1) = (f32::MAX, f32::MAX, f32::MIN, f32::MIN);
@@ -78,24 +82,27 @@ impl Rectify {
     }
 }
 
-/// OpenCV's maps `(u, v)`, `CV_32FC1`, pixel centres at whole numbers as OpenCV counts.
+/// OpenCV's maps `(u, v)`, `CV_32FC1`, pixel centres at whole numbers as OpenCV counts; `Ok(None)` for content of no size.
 ///
-/// Scaling and moving the undistorted picture is the same as looking at it with another camera matrix, so one map does
-/// all three.
-fn sensor_from_content(lens: &Lens, fitted: &Fitted) -> opencv::Result<(Mat, Mat)> {
-    let (sx, sy) = fitted.scale();
-    // Centre of content pixel 0, in undistorted frame px of OpenCV's counting.
-    let x0 = f64::from(fitted.used.x) + 0.5 * sx - 0.5;
-    let y0 = f64::from(fitted.used.y) + 0.5 * sy - 0.5;
+/// Scaling, moving and turning the undistorted picture is the same as looking at it with another camera matrix, so one
+/// map does it all.
+fn sensor_from_content(
+    lens: &Lens,
+    frame_from_content: &Affine,
+    size: Size,
+) -> opencv::Result<Option<(Mat, Mat)>> {
+    let Some(content_from_frame) = frame_from_content.inverse() else { return Ok(None) };
+    // From px centres of the frame to px centres of the content, as OpenCV counts them.
+    let [[a, b, tx], [c, d, ty]] = content_from_frame.rows;
+    let (tx, ty) = (tx + (a + b) / 2.0 - 0.5, ty + (c + d) / 2.0 - 0.5);
     let camera = Mat::from_slice_2d(&[[lens.fx, 0.0, lens.cx], [0.0, lens.fy, lens.cy], [0.0, 0.0, 1.0]])?;
     let view = Mat::from_slice_2d(&[
-        [lens.fx / sx, 0.0, (lens.cx - x0) / sx],
-        [0.0, lens.fy / sy, (lens.cy - y0) / sy],
+        [a * lens.fx, b * lens.fy, a * lens.cx + b * lens.cy + tx],
+        [c * lens.fx, d * lens.fy, c * lens.cx + d * lens.cy + ty],
         [0.0, 0.0, 1.0],
     ])?;
     let coefficients = lens.coefficients();
     let distortion = Mat::from_slice(&coefficients)?;
-    let size = Size::new(fitted.content.width, fitted.content.height);
     let (mut u, mut v) = (Mat::default(), Mat::default());
     let no_turn = Mat::default();
     calib3d::init_undistort_rectify_map(
@@ -108,7 +115,7 @@ fn sensor_from_content(lens: &Lens, fitted: &Fitted) -> opencv::Result<(Mat, Mat
         &mut u,
         &mut v,
     )?;
-    Ok((u, v))
+    Ok(Some((u, v)))
 }
 
 /// Refuses a lens that cannot be one, or whose distortion is not one-to-one as far as the picture's corners.

@@ -12,11 +12,11 @@ use crate::{
 };
 use opencv::{
     boxed_ref::BoxedRef,
-    core::{Mat, Rect, Size, ToInputArray},
+    core::{BORDER_REPLICATE, Mat, Rect, Scalar, Size, ToInputArray},
     imgproc,
     prelude::*,
 };
-use plumb_inspection::{ColourOrder, Frame, Image, Placement, RegionName, Tensor, Values};
+use plumb_inspection::{Affine, ColourOrder, Frame, Image, Placement, PointPx, RegionName, Tensor, Values};
 
 /// A region drawn in px is a promise to look there: this share of it, 0..=1, must lie on the sensor.
 const SEEN_MIN: f64 = 0.99;
@@ -26,6 +26,9 @@ pub(crate) struct Route {
     region: RegionName,
     shape: [usize; 4],
     placement: Placement,
+    fitted: Fitted,
+    /// Drawn in px: it follows the part. The whole frame stays.
+    follows: bool,
     /// Read from the frame, in px of the frame as the camera gave it.
     source: Rect,
     /// `cvt_color` code of the mosaic.
@@ -43,8 +46,10 @@ pub(crate) struct Route {
 enum Geometry {
     /// A part of the source, scaled.
     Resize { part: Rect, content: Size },
-    /// Undistorted, cut and scaled at once.
+    /// Undistorted, cut, scaled and turned at once.
     Remap(Rectify),
+    /// Cut, scaled and turned at once.
+    Turn { source_from_content: Mat, content: Size },
 }
 
 impl Geometry {
@@ -55,6 +60,20 @@ impl Geometry {
                 imgproc::resize(&part, content, *size, 0.0, 0.0, imgproc::INTER_LINEAR)
             }
             Self::Remap(rectify) => rectify.apply(source, content),
+            Self::Turn { source_from_content, content: size } => {
+                // Half a px beyond the frame its border goes on.
+                let flags = imgproc::INTER_LINEAR | imgproc::WARP_INVERSE_MAP;
+                let beyond = Scalar::default();
+                imgproc::warp_affine(
+                    source,
+                    content,
+                    source_from_content,
+                    *size,
+                    flags,
+                    BORDER_REPLICATE,
+                    beyond,
+                )
+            }
         }
     }
 }
@@ -87,7 +106,8 @@ impl Route {
                 (source, Geometry::Resize { part, content: fitted.content.size() })
             }
             Some(lens) => {
-                let rectify = Rectify::new(lens, &fitted, widen).map_err(opencv)?;
+                let (map, size) = (fitted.frame_from_content(), fitted.content.size());
+                let rectify = Rectify::new(lens, &map, size, widen).map_err(opencv)?;
                 let seen = rectify.as_ref().map_or(0.0, |rectify| rectify.seen);
                 let Some(rectify) = rectify.filter(|_| cut.rect_px.is_none() || seen >= SEEN_MIN) else {
                     return Err(PreprocessError::RegionUnseen {
@@ -124,6 +144,8 @@ impl Route {
             region: cut.region.clone(),
             shape: spec.shape(),
             placement: fitted.placement(),
+            fitted: *fitted,
+            follows: cut.rect_px.is_some(),
             source,
             mosaic,
             even,
@@ -145,9 +167,55 @@ impl Route {
         let raw = borrow::mat(image)?;
         let source = Mat::roi(&raw, self.source)?;
         self.shape_content(&source)?;
+        self.tensor(self.placement)
+    }
+
+    /// Takes the cut where the part lies: `frame_from_reference` brings the region there. Sampled once, bilinear.
+    /// `Ok(None)` where it lies beyond the frame.
+    ///
+    /// What was planned for a region that stays is planned anew for each frame: with a lens its maps, with a flat field
+    /// its gains, at some ms a megapixel of tensor.
+    pub(crate) fn take_at(
+        &mut self,
+        image: &Image,
+        optics: &Optics,
+        frame_from_reference: &Affine,
+    ) -> opencv::Result<Option<Tensor>> {
+        if !self.follows {
+            return self.take(image).map(Some);
+        }
+        let frame = Size::new(image.width() as i32, image.height() as i32);
+        let mosaic = self.mosaic.is_some();
+        let widen = |area| if mosaic { bayer::with_neighbours(area, frame) } else { area };
+        let frame_from_content = self.fitted.frame_from_content().then(frame_from_reference);
+        let size = self.fitted.content.size();
+        let lies = match &optics.lens {
+            None => turned(&frame_from_content, size, frame, widen)?,
+            Some(lens) => Rectify::new(lens, &frame_from_content, size, widen)?
+                .filter(|rectify| rectify.seen >= SEEN_MIN)
+                .map(|rectify| (rectify.source, Geometry::Remap(rectify))),
+        };
+        let Some((source, geometry)) = lies else { return Ok(None) };
+        match &optics.flat_field {
+            None => {}
+            Some(field) if mosaic => self.even = Some(flat::EvenMosaic::new(field, source)?),
+            Some(field) => self.normalize.regain(|per_px| {
+                flat::through(field, source, per_px, |there, here| geometry.apply(there, here))
+            })?,
+        }
+        (self.source, self.geometry) = (source, geometry);
+        let raw = borrow::mat(image)?;
+        let source = Mat::roi(&raw, self.source)?;
+        self.shape_content(&source)?;
+        let frame_from_tensor = self.placement.frame_from_tensor.then(frame_from_reference);
+        self.tensor(Placement { frame_from_tensor, ..self.placement }).map(Some)
+    }
+
+    /// The tensor of what `content` shows.
+    fn tensor(&mut self, placement: Placement) -> opencv::Result<Tensor> {
         let normalize = &self.normalize;
         let values = self.colour.planes(&self.content, |planes| normalize.values(planes))?;
-        let (region, shape, placement) = (self.region.clone(), self.shape, self.placement);
+        let (region, shape) = (self.region.clone(), self.shape);
         Ok(match values {
             Values::F32(values) => Tensor::pooled(region, shape, values, placement, normalize.pool()),
             values @ Values::U8(_) => Tensor::new(region, shape, values, placement),
@@ -165,4 +233,39 @@ impl Route {
         }
         self.geometry.apply(&self.demosaiced, &mut self.content)
     }
+}
+
+/// What has to be read for content that lies turned in the frame, and how; `None` where it lies beyond the frame.
+fn turned(
+    frame_from_content: &Affine,
+    content: Size,
+    frame: Size,
+    widen: impl Fn(Rect) -> Rect,
+) -> opencv::Result<Option<(Rect, Geometry)>> {
+    let Some(area) = covered(frame_from_content, content, frame) else { return Ok(None) };
+    let area = widen(area);
+    // OpenCV counts px from their centres.
+    let [[a, b, tx], [c, d, ty]] = frame_from_content.rows;
+    let source_from_content = Mat::from_slice_2d(&[
+        [a, b, (a + b) / 2.0 + tx - 0.5 - f64::from(area.x)],
+        [c, d, (c + d) / 2.0 + ty - 0.5 - f64::from(area.y)],
+    ])?;
+    Ok(Some((area, Geometry::Turn { source_from_content, content })))
+}
+
+/// What has to be read for content of this size, and its neighbours; `None` where more than half a px of it lies beyond the
+/// frame.
+fn covered(frame_from_content: &Affine, content: Size, frame: Size) -> Option<Rect> {
+    let (width, height) = (content.width as f32, content.height as f32);
+    let corners = [(0.0, 0.0), (width, 0.0), (0.0, height), (width, height)]
+        .map(|(x, y)| frame_from_content.apply(PointPx { x, y }));
+    let (mut x0, mut y0, mut x1, mut y1) = (f32::MAX, f32::MAX, f32::MIN, f32::MIN);
+    for PointPx { x, y } in corners {
+        (x0, y0, x1, y1) = (x0.min(x), y0.min(y), x1.max(x), y1.max(y));
+    }
+    let inside =
+        x0 >= -0.5 && y0 >= -0.5 && x1 <= frame.width as f32 + 0.5 && y1 <= frame.height as f32 + 0.5;
+    let (left, top) = ((x0 as i32 - 2).max(0), (y0 as i32 - 2).max(0));
+    let (right, bottom) = ((x1 as i32 + 3).min(frame.width), (y1 as i32 + 3).min(frame.height));
+    inside.then(|| Rect::new(left, top, right - left, bottom - top))
 }

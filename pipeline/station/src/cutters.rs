@@ -7,6 +7,7 @@ use crate::{
     ear::Ear,
     edition::LoadedRecipe,
     hot_path::{BEAT, Cutting, Desk, Heart, Leg, Prepared, Preparer, Pulse, Route},
+    scale::CameraScale,
     threads,
 };
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded, select};
@@ -32,6 +33,7 @@ pub struct Cutters {
 
 struct Cutter {
     optics: Optics,
+    scale: CameraScale,
     orders: Sender<Order>,
 }
 
@@ -68,7 +70,8 @@ impl Cutters {
         let heart = pulse.listen("preprocess");
         let thread = CutterThread { preparer, frames, orders, desk, heart, ear };
         let thread = threads::spawn(format!("preprocess-{}", camera.id), move || thread.run())?;
-        self.by_camera.insert(camera.id.clone(), Cutter { optics: camera.optics.clone(), orders: orders_in });
+        let (optics, scale) = (camera.optics.clone(), CameraScale::of(camera));
+        self.by_camera.insert(camera.id.clone(), Cutter { optics, scale, orders: orders_in });
         Ok(thread)
     }
 
@@ -81,7 +84,7 @@ impl Cutters {
         let mut told = Vec::new();
         for camera in &recipe.cameras {
             let cutter = self.by_camera.get(camera).expect("Plan admits regions of known cameras only");
-            let cutting = cutting(recipe, camera, &cutter.optics, devices, desk)?;
+            let cutting = cutting(recipe, camera, cutter, devices, desk)?;
             told.push((camera, cutter, Box::new(cutting)));
         }
         for (camera, cutter, cutting) in told {
@@ -113,7 +116,7 @@ impl Cutters {
 fn cutting(
     recipe: &LoadedRecipe,
     camera: &CameraId,
-    optics: &Optics,
+    cutter: &Cutter,
     devices: &Devices,
     desk: &Desk,
 ) -> Result<Cutting, String> {
@@ -127,8 +130,14 @@ fn cutting(
     }
     let leg = |(device, looks)| Leg { inbox: devices.inbox(device), looks };
     let route = Route { legs: by_device.into_iter().map(leg).collect() };
-    let preprocessor = Preprocessor::new(optics.clone(), cuts).map_err(|error| error.to_string())?;
-    let mut cutting = Cutting::new(preprocessor, route);
+    let preprocessor = Preprocessor::new(cutter.optics.clone(), cuts)
+        .and_then(|preprocessor| preprocessor.measuring(recipe.plan.gauges_of(camera)))
+        .map_err(|error| error.to_string())?;
+    let preprocessor = match recipe.plan.aligner_of(camera) {
+        Some(aligner) => preprocessor.following(aligner.clone()),
+        None => preprocessor,
+    };
+    let mut cutting = Cutting::new(preprocessor, cutter.scale.clone(), route);
     if let Some(shape) = desk.shape_of(camera) {
         let frame = blank(camera, shape);
         cutting.rehearse(&frame).map_err(|error| format!("recipe \"{}\": {error}", recipe.plan.name))?;

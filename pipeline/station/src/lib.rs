@@ -22,6 +22,7 @@ pub mod mirrors;
 pub mod process;
 pub mod rejudge;
 pub mod replay;
+mod scale;
 pub mod shadow;
 pub mod state;
 pub mod station;

@@ -58,7 +58,8 @@ pub fn views_of(record: &Record, recipe: &RecipePlan) -> Result<Views, CannotRej
         .iter()
         .map(|view| {
             let looks = Looks::of(recipe, &view.camera);
-            let mut findings = Findings::default();
+            let (alignment, measurements) = (view.alignment, view.measurements.clone());
+            let mut findings = Findings { alignment, measurements, ..Findings::default() };
             for (key, score) in &view.scores {
                 let (model, region) = looks.by_key(key)?;
                 findings.scores.push((model, region, *score));

@@ -92,7 +92,11 @@ fn record(id: u32, serial: &str, cap: f32, recipe: &RecipePlan, digest: &str) ->
         region: "whole".into(),
         model: MODEL.into(),
     };
-    let findings = Findings { list: vec![finding], scores: vec![(MODEL.into(), "whole".into(), score)] };
+    let findings = Findings {
+        list: vec![finding],
+        scores: vec![(MODEL.into(), "whole".into(), score)],
+        ..Findings::default()
+    };
     let verdict = if cap >= 0.5 { RecordVerdict::Fail } else { RecordVerdict::Pass };
     Record {
         serial: Some(serial.to_owned()),

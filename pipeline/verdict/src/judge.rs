@@ -1,7 +1,9 @@
 //! Asks all of a recipe's rules of a part's views: the worst opinion wins, every reason is kept.
 
 use crate::{Reason, RuleConfig, RuleError, RuleName, Verdict, rule::Objection, seen::Seen};
-use plumb_inspection::{CameraId, Cause, ClassName, Finding, Findings, ModelName, RegionName, ScoreError};
+use plumb_inspection::{
+    Alignment, CameraId, Cause, ClassName, Finding, Findings, ModelName, RegionName, ScoreError,
+};
 
 /// A recipe's rules, checked. A value of this type can object to something.
 ///
@@ -77,8 +79,12 @@ impl Judge {
 
     /// The verdict on a part from all its views. One reason a rule at most, in the order of the rules.
     ///
-    /// A finding whose place or size is not a number makes the part `Missed(Model)`: no rule could be trusted with it.
+    /// A part that was not found in a view is `Missed(NotFound)`, whatever other views show: nothing of it was looked at
+    /// there. A finding whose place or size is not a number makes the part `Missed(Model)`: no rule could be trusted with it.
     pub fn judge(&self, views: &[(CameraId, &Findings)]) -> Verdict {
+        if let Some(says) = views.iter().find_map(not_found) {
+            return Verdict::missed_because(Cause::NotFound, says);
+        }
         if views.iter().flat_map(|(_, view)| &view.list).any(is_nowhere) {
             return Verdict::missed(Cause::Model);
         }
@@ -96,7 +102,7 @@ impl Judge {
     /// The number that the threshold of `rule` is compared with, the higher the worse; 0 where nothing was found. `None`
     /// where there is no such rule, it has no threshold, nobody looked, or something could not be measured.
     pub fn score(&self, rule: &RuleName, views: &[(CameraId, &Findings)]) -> Option<f64> {
-        if views.iter().flat_map(|(_, view)| &view.list).any(is_nowhere) {
+        if views.iter().flat_map(|(_, view)| &view.list).any(is_nowhere) || views.iter().any(is_not_found) {
             return None;
         }
         let Asked { rule, owed } = self.rules.iter().find(|asked| asked.rule.name() == rule)?;
@@ -166,6 +172,16 @@ fn name_problems(rules: &[RuleConfig]) -> Vec<RuleError> {
         }
     }
     errors
+}
+
+/// Which camera does not show the part, where one does not.
+fn not_found((camera, view): &(CameraId, &Findings)) -> Option<String> {
+    let Some(Alignment::NotFound { score, score_min }) = view.alignment else { return None };
+    Some(format!("{}: camera \"{camera}\", best score {score:.3}, {score_min} wanted", Cause::NotFound))
+}
+
+fn is_not_found(view: &(CameraId, &Findings)) -> bool {
+    not_found(view).is_some()
 }
 
 fn is_nowhere(finding: &Finding) -> bool {
@@ -290,6 +306,24 @@ mod tests {
             "no model examines anything of camera \"side\", so rule \"rim-clean\" would reject every part; add the \
              model or correct it"
         );
+    }
+
+    #[test]
+    fn a_part_that_was_not_found_in_one_view_is_missed_and_says_so() {
+        let judge = judge(&absence("clean", ""));
+        let (mut found, mut gone) = (view("face", &[]), View::default());
+        let pose = plumb_inspection::Pose { x: 1.0, y: 2.0, angle_deg: 0.0, scale: 1.0, score: 0.97 };
+        found.findings.alignment = Some(Alignment::Found(pose));
+        gone.findings.alignment = Some(Alignment::NotFound { score: 0.31, score_min: 0.7 });
+        assert_eq!(judge.judge(&[("top".into(), &found.findings)]).decision, Decision::Pass);
+        let verdict = judge.judge(&[("top".into(), &found.findings), ("side".into(), &gone.findings)]);
+        assert_eq!(verdict.decision, Decision::Missed(Cause::NotFound));
+        assert_eq!(judge.reason_code(&verdict.reasons[0]), 115);
+        assert_eq!(
+            verdict.reasons[0].says,
+            "it was not found in its picture: camera \"side\", best score 0.310, 0.7 wanted"
+        );
+        assert_eq!(judge.score(&"clean".into(), &[("side".into(), &gone.findings)]), None);
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub use measure::measure;
 pub use open_parts::{Began, Closed, Counts, EARLY_FOR, EARLY_MAX, Event, OpenParts, REMEMBERED_FOR};
 pub use part_sync::{Gap, Mismatch, Pair, PartSync, SyncConfig};
 pub use rule::{
-    AbsenceRule, AreaOf, AreaRule, CountRule, LengthRule, PairsRule, PresenceRule, RuleConfig, ScoreRule,
+    AbsenceRule, AreaOf, AreaRule, CountRule, InDoubt, LengthRule, MeasurementRule, PairsRule, PresenceRule,
+    RuleConfig, ScoreRule,
 };
 pub use rule_error::RuleError;
 pub use threshold::{Rejects, Threshold};

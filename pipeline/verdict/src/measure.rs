@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn a_box_is_as_long_as_its_longer_side_in_mm() {
-        let mut findings = Findings { list: vec![finding([5.0, 5.0, 10.0, 4.0], None)], scores: vec![] };
+        let mut findings =
+            Findings { list: vec![finding([5.0, 5.0, 10.0, 4.0], None)], ..Findings::default() };
         measure(&mut findings, Some(MmPerPx { x: 0.1, y: 0.5 }));
         assert_eq!(findings.list[0].length_mm, Some(2.0), "4 px of 0.5 mm are longer than 10 px of 0.1 mm");
         assert_eq!(findings.list[0].area_mm2, Some(2.5));
@@ -118,7 +119,7 @@ mod tests {
     #[test]
     fn a_camera_without_a_scale_leaves_nothing_in_mm() {
         for scale in [None, Some(MmPerPx { x: 0.0, y: 1.0 }), Some(MmPerPx { x: 1.0, y: f64::NAN })] {
-            let mut findings = Findings { list: vec![finding([0.0; 4], None)], scores: vec![] };
+            let mut findings = Findings { list: vec![finding([0.0; 4], None)], ..Findings::default() };
             findings.list[0].length_mm = Some(1.0);
             measure(&mut findings, scale);
             assert_eq!((findings.list[0].length_mm, findings.list[0].area_mm2), (None, None));

@@ -77,6 +77,16 @@ pub enum RuleError {
         /// Another.
         other: &'static str,
     },
+    /// Half of what makes a limit.
+    #[error("rule \"{rule}\" has {one} without {other}; give both")]
+    Alone {
+        /// The rule.
+        rule: RuleName,
+        /// A key.
+        one: &'static str,
+        /// The one that belongs to it.
+        other: &'static str,
+    },
     /// It could never object, or says what another kind says better.
     #[error("rule \"{rule}\" has {key} = 0, so it could never object; did you mean kind = \"absence\"?")]
     ZeroWanted {

@@ -73,11 +73,12 @@ pub struct Verdict {
 impl Verdict {
     /// A part that could not be judged.
     pub fn missed(cause: Cause) -> Self {
-        let reason = Reason {
-            rule: RuleName::from(cause.as_str()),
-            region: RegionName::from(""),
-            says: cause.to_string(),
-        };
+        Self::missed_because(cause, cause.to_string())
+    }
+
+    /// A part that could not be judged, in words of its own.
+    pub fn missed_because(cause: Cause, says: String) -> Self {
+        let reason = Reason { rule: RuleName::from(cause.as_str()), region: RegionName::from(""), says };
         Self { decision: Decision::Missed(cause), reasons: vec![reason] }
     }
 

@@ -232,7 +232,11 @@ impl Look<'_> {
 
     /// Findings with the raw score of the region.
     pub(crate) fn findings(&self, list: Vec<Finding>, raw: f32) -> Result<Findings, ModelError> {
-        Ok(Findings { list, scores: vec![(self.model.clone(), self.region.clone(), self.score(raw)?)] })
+        Ok(Findings {
+            list,
+            scores: vec![(self.model.clone(), self.region.clone(), self.score(raw)?)],
+            ..Findings::default()
+        })
     }
 
     fn score(&self, score: f32) -> Result<Score, ModelError> {

@@ -144,7 +144,11 @@ mod tests {
 
     fn seen(list: Vec<Finding>) -> Findings {
         let raw = list.iter().map(|finding| finding.score.get()).fold(0.0, f32::max);
-        Findings { list, scores: vec![("m".into(), "whole".into(), Score::new(raw).unwrap())] }
+        Findings {
+            list,
+            scores: vec![("m".into(), "whole".into(), Score::new(raw).unwrap())],
+            ..Findings::default()
+        }
     }
 
     fn compared(other: Vec<Finding>, thresholds: &[f32]) -> Comparison {

@@ -214,8 +214,11 @@ mod tests {
             region: "face".into(),
             model: "surface".into(),
         };
-        let findings =
-            Findings { list: vec![finding], scores: vec![("surface".into(), "face".into(), score)] };
+        let findings = Findings {
+            list: vec![finding],
+            scores: vec![("surface".into(), "face".into(), score)],
+            ..Findings::default()
+        };
         let reason =
             Reason { rule: RuleName::from("no-scratch"), region: "face".into(), says: "1 scratch".into() };
         let verdict = Verdict::from_objections(vec![reason]);

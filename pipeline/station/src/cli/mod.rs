@@ -1,5 +1,6 @@
 //! The command line: data on stdout, talk on stderr, and an exit code that says whose turn it is.
 
+mod align;
 mod calibrate;
 mod charts;
 mod check;
@@ -67,6 +68,9 @@ enum Command {
     /// Cameras: lens, scale of the part's plane, light, focus, from pictures of a target or a live camera.
     #[command(subcommand)]
     Calibrate(calibrate::Calibrate),
+    /// Where a part lies: teach it, and try it on pictures.
+    #[command(subcommand)]
+    Align(align::Align),
     /// OPC UA: the station's certificate, who is trusted, who knocked, users.
     #[command(subcommand, name = "opcua")]
     OpcUa(opcua::OpcUa),
@@ -105,7 +109,12 @@ pub fn main() -> ExitCode {
     // These tell their own story; the log would drown it.
     let tells_itself = matches!(
         cli.command,
-        Command::Demo(_) | Command::Doctor(_) | Command::Model(_) | Command::Calibrate(_) | Command::Plc(_)
+        Command::Demo(_)
+            | Command::Doctor(_)
+            | Command::Model(_)
+            | Command::Calibrate(_)
+            | Command::Align(_)
+            | Command::Plc(_)
     );
     log_to_stderr(cli.verbose, cli.quiet, tells_itself);
     let exit = match cli.command {
@@ -121,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Threshold(threshold) => threshold.run(),
         Command::Study(study) => study.run(),
         Command::Calibrate(calibrate) => calibrate.run(),
+        Command::Align(align) => align.run(),
         Command::OpcUa(opcua) => opcua.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -6,7 +6,7 @@ use super::{
     problem::{Problem, Problems},
 };
 use jiff::Timestamp;
-use plumb_camera::{Calibration, Circumstances, Unfit};
+use plumb_camera::{Calibration, Circumstances, PlaneEntry, Unfit};
 use plumb_capture::SourceConfig;
 use plumb_inspection::{Lens, MmPerPx};
 use std::path::{Path, PathBuf};
@@ -40,6 +40,7 @@ pub(super) struct Calibrated {
     pub(super) plan: Option<CalibrationPlan>,
     pub(super) lens: Option<Lens>,
     pub(super) mm_per_px: Option<MmPerPx>,
+    pub(super) mm_per_px_u: Option<f64>,
     pub(super) flat_field: Option<PathBuf>,
 }
 
@@ -102,7 +103,15 @@ pub(super) fn read(
     if unfit.iter().any(|unfit| matches!(unfit, Unfit::Size { .. })) {
         return Calibrated { plan: Some(plan), ..Calibrated::default() };
     }
-    Calibrated { plan: Some(plan), lens: calibration.lens(), mm_per_px: calibration.mm_per_px(), flat_field }
+    let (lens, mm_per_px) = (calibration.lens(), calibration.mm_per_px());
+    let mm_per_px_u = calibration.plane.as_ref().map(scale_u);
+    Calibrated { plan: Some(plan), lens, mm_per_px, mm_per_px_u, flat_field }
+}
+
+/// Relative standard uncertainty of a scale, slant within the target included: the worse of its two axes.
+fn scale_u(plane: &PlaneEntry) -> f64 {
+    let [along_x, along_y] = plane.relative_u;
+    along_x.max(along_y)
 }
 
 /// The serial number and the size of the frames, as far as the config tells.

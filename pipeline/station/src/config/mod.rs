@@ -1,15 +1,18 @@
 //! What the TOML says ([`document`], [`file`], [`calibration`]) becomes values that cannot be wrong ([`plan`], [`recipe`]), or a list of every
 //! [`problem`] with its place.
 
+mod align;
 mod calibration;
 mod document;
 mod file;
 mod gate;
 mod line_side;
+mod measure;
 mod plan;
 mod problem;
 mod recipe;
 
+pub use align::AlignPlan;
 pub use calibration::CalibrationPlan;
 pub use file::{
     CalibrationUnfit, CameraSection, DeviceFailed, DeviceMissing, InferSection, Preload, RegionSection,
@@ -17,6 +20,7 @@ pub use file::{
 };
 pub use gate::Gate;
 pub use line_side::{MIRRORS_MAX, MirrorSection, WhenDown};
+pub use measure::MeasurePlan;
 pub use plan::{CameraPlan, Plan, read};
 pub use problem::{Problem, Problems};
 pub use recipe::{ModelPlan, RecipeError, RecipePlan, RegionPlan, ShadowPlan, read_recipe};

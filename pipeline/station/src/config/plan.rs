@@ -84,6 +84,8 @@ pub struct CameraPlan {
     pub optics: Optics,
     /// Scale of the part's plane.
     pub mm_per_px: Option<MmPerPx>,
+    /// Relative standard uncertainty of that, where it comes from a calibration: 0.001 is 0.1 %.
+    pub mm_per_px_u: Option<f64>,
     /// The calibration that `optics` and `mm_per_px` come from, where one was given.
     pub calibration: Option<CalibrationPlan>,
     /// How long a triggered frame may take.
@@ -222,6 +224,7 @@ impl Reader<'_> {
                 watch: section.watch,
                 optics,
                 mm_per_px: section.mm_per_px.or(calibrated.mm_per_px),
+                mm_per_px_u: calibrated.mm_per_px_u.filter(|_| section.mm_per_px.is_none()),
                 calibration: calibrated.plan,
                 frame_wait: Duration::from_millis(section.frame_wait_ms),
             });

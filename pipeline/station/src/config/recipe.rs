@@ -3,14 +3,17 @@
 //! Read with the whole config at the start, and alone when it is loaded again while the station runs.
 
 use super::{
+    align::{self, AlignPlan},
     document::Document,
     file::{ModelSection, RecipeSection, RegionSection, ShadowSection},
     gate::Gate,
+    measure::{self, MeasurePlan},
     plan::CameraPlan,
     problem::{Problem, Problems, suggest},
 };
 use plumb_inference::{Card, Device, ORIGINAL};
 use plumb_inspection::{CameraId, ModelName, RecipeName, RecipeNumber, RectPx, RegionName};
+use plumb_preprocess::{Aligner, Gauge};
 use plumb_verdict::{Judge, Look, RuleConfig};
 use sha2::{Digest, Sha256};
 use std::{
@@ -27,7 +30,7 @@ pub struct RecipePlan {
     pub name: RecipeName,
     /// Its number.
     pub number: RecipeNumber,
-    /// SHA-256 over the recipe's file, its models' digests and their cards, in hex: two parts judged alike share it.
+    /// SHA-256 over the recipe's file, its models' digests, their cards and its taught pictures, in hex: two parts judged alike share it.
     pub digest: String,
     /// From trigger to answer.
     pub deadline: Duration,
@@ -35,6 +38,10 @@ pub struct RecipePlan {
     pub models: Vec<ModelPlan>,
     /// What is looked at, at least one.
     pub regions: Vec<RegionPlan>,
+    /// Where the part is searched before its view is cut: at most one a camera.
+    pub aligns: Vec<AlignPlan>,
+    /// What is measured in the pictures themselves.
+    pub measures: Vec<MeasurePlan>,
     /// Who looks on.
     pub shadows: Vec<ShadowPlan>,
     /// The rules.
@@ -56,6 +63,17 @@ impl RecipePlan {
     /// The regions that one camera's view is cut into, in order.
     pub fn regions_of<'a>(&'a self, camera: &'a CameraId) -> impl Iterator<Item = &'a RegionPlan> {
         self.regions.iter().filter(move |region| region.camera == *camera)
+    }
+
+    /// What finds the part in one camera's view, where the recipe searches it there.
+    pub fn aligner_of(&self, camera: &CameraId) -> Option<&Aligner> {
+        self.aligns.iter().find(|align| align.camera == *camera).map(|align| &align.aligner)
+    }
+
+    /// What is measured in one camera's view, in order.
+    pub fn gauges_of(&self, camera: &CameraId) -> Vec<Gauge> {
+        let here = self.measures.iter().filter(|measure| measure.camera == *camera);
+        here.map(|measure| measure.gauge.clone()).collect()
     }
 
     /// True if the verdict rests on this model: a region is for it.
@@ -222,14 +240,17 @@ impl<'r> RecipeReader<'r> {
     }
 
     fn recipe(&mut self, document: &Document) -> Option<RecipePlan> {
-        document.refuse_unknown_sections(&["recipe", "region", "model", "shadow", "rule"], self.problems);
+        let known = ["recipe", "region", "model", "align", "measure", "shadow", "rule"];
+        document.refuse_unknown_sections(&known, self.problems);
         let section: Option<RecipeSection> = document.take(&["recipe"], self.problems);
         let before = self.problems.len();
         let (models, named) = self.models(document);
         let regions = self.regions(document, &named);
         self.check_names(document, &models, &named, &regions);
+        let aligns = align::read(document, self.cameras, &regions, self.problems);
+        let measures = measure::read(document, self.cameras, &regions, &aligns, self.problems);
         let whole = self.problems.len() == before;
-        let judge = self.judge(document, &models, &regions, whole);
+        let judge = self.judge(document, &models, &regions, &measures, whole);
         let shadows = self.shadows(document, &models, &named, &regions, judge.as_ref());
         let section = section?;
         if section.number.0 == 0 {
@@ -243,6 +264,7 @@ impl<'r> RecipeReader<'r> {
             digest.update(models[region.model].digest());
             digest.update(&models[region.model].card.text_sha256);
         }
+        aligns.iter().for_each(|align| digest.update(&align.digest));
         Some(RecipePlan {
             name: section.name,
             number: section.number,
@@ -250,6 +272,8 @@ impl<'r> RecipeReader<'r> {
             deadline: deadline?,
             models,
             regions,
+            aligns,
+            measures,
             shadows,
             judge: judge?,
         })
@@ -401,6 +425,7 @@ impl<'r> RecipeReader<'r> {
         document: &Document,
         models: &[ModelPlan],
         regions: &[RegionPlan],
+        measures: &[MeasurePlan],
         regions_are_whole: bool,
     ) -> Option<Judge> {
         let count = document.len_of(&["rule"]);
@@ -413,7 +438,11 @@ impl<'r> RecipeReader<'r> {
         let before = self.problems.len();
         for index in (0..count).map(|index| index.to_string()) {
             let Some(rule) = document.take::<RuleConfig>(&["rule", &index], self.problems) else { continue };
-            if regions_are_whole {
+            if let RuleConfig::Measurement(rule) = &rule {
+                if regions_are_whole {
+                    measure::check_rule(document, &index, rule, measures, self.cameras, self.problems);
+                }
+            } else if regions_are_whole {
                 self.check_rule(document, &index, &rule, models, regions);
             }
             rules.push(rule);

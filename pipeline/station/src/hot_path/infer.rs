@@ -176,7 +176,7 @@ fn look(model: &mut Model, tensors: &[&Tensor], by: Option<Instant>) -> Vec<Resu
 /// For each model, the regions it is to look at: trip and tensor, in the order of the trips.
 fn looks_by_model(trips: &[Trip<Prepared>]) -> BTreeMap<ModelId, Vec<(usize, usize)>> {
     let mut looks: BTreeMap<ModelId, Vec<(usize, usize)>> = BTreeMap::new();
-    for (at, trip) in trips.iter().enumerate() {
+    for (at, trip) in trips.iter().enumerate().filter(|(_, trip)| trip.cargo.is_found()) {
         for &(tensor, model) in &trip.cargo.leg().looks {
             looks.entry(model).or_default().push((at, tensor));
         }
@@ -188,11 +188,11 @@ fn move_on(mut trip: Trip<Prepared>, lost: Option<Cause>) -> Looked {
     if let Some(cause) = lost {
         return Looked::Lost(Loss { part: trip.part, camera: trip.camera, cause });
     }
-    if trip.cargo.next_leg() {
+    if trip.cargo.is_found() && trip.cargo.next_leg() {
         return Looked::Onward(trip);
     }
-    let (Prepared { frame, seen, since, .. }, mut trip) = trip.unload();
-    let mut findings = Findings::default();
+    let (Prepared { frame, seen, alignment, measurements, since, .. }, mut trip) = trip.unload();
+    let mut findings = Findings { alignment, measurements, ..Findings::default() };
     seen.into_iter().flatten().for_each(|region| findings.append(region));
     trip.laps.add(Lap::Infer, since.elapsed());
     Looked::Done(trip.carrying(Examined { frame, findings }))

@@ -25,7 +25,8 @@ pub use pulse::{BEAT, Heart, Pulse};
 pub use route::{Leg, Route};
 pub use verdict::{Judged, Keeper, VerdictStage, VerdictWires};
 
-use plumb_inspection::{CameraId, Cause, Findings, Frame, Laps, PartId, Tensor};
+use plumb_inspection::{Alignment, CameraId, Cause, Findings, Frame, Laps, Measurement, PartId, Tensor};
+use plumb_preprocess::Pieces;
 use plumb_verdict::{Event, Mismatch};
 use std::{sync::Arc, time::Instant};
 
@@ -54,6 +55,10 @@ pub struct Prepared {
     pub tensors: Vec<Tensor>,
     /// What was seen in each of them; `None` where its device is still to come.
     pub seen: Vec<Option<Findings>>,
+    /// Where the part lies, or that it was not found: there are no tensors then.
+    pub alignment: Option<Alignment>,
+    /// What was measured in the frame itself.
+    pub measurements: Vec<Measurement>,
     /// Since when it has been waiting for, and looked at by, its devices.
     pub since: Instant,
     route: Arc<Route>,
@@ -62,9 +67,15 @@ pub struct Prepared {
 
 impl Prepared {
     /// At the start of its route.
-    pub fn new(frame: Frame, tensors: Vec<Tensor>, route: Arc<Route>) -> Self {
+    pub fn new(frame: Frame, pieces: Pieces, route: Arc<Route>) -> Self {
+        let Pieces { tensors, alignment, measurements } = pieces;
         let seen = tensors.iter().map(|_| None).collect();
-        Self { frame, tensors, seen, since: Instant::now(), route, leg: 0 }
+        Self { frame, tensors, seen, alignment, measurements, since: Instant::now(), route, leg: 0 }
+    }
+
+    /// False where the part was searched and is not there: no model has anything to look at.
+    pub fn is_found(&self) -> bool {
+        !matches!(self.alignment, Some(Alignment::NotFound { .. }))
     }
 
     /// The device it is at, or on its way to.

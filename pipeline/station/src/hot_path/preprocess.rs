@@ -1,6 +1,7 @@
-//! `preprocess-<camera>`: frames become tensors. A picture that cannot be prepared costs its part the verdict.
+//! `preprocess-<camera>`: frames become tensors and measurements. A picture that cannot be prepared costs its part the verdict.
 
 use super::{Loss, Prepared, Route};
+use crate::scale::CameraScale;
 use plumb_inspection::{CameraId, Cause, Edition, Frame, Lap, Trip};
 use plumb_preprocess::{PreprocessError, Preprocessor};
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
@@ -14,13 +15,14 @@ pub struct Preparer {
 /// What one edition cuts out of a camera's frames, and where the pieces go.
 pub struct Cutting {
     preprocessor: Preprocessor,
+    scale: CameraScale,
     route: Arc<Route>,
 }
 
 impl Cutting {
     /// `route` speaks of the regions in the order in which `preprocessor` cuts them.
-    pub fn new(preprocessor: Preprocessor, route: Route) -> Self {
-        Self { preprocessor, route: Arc::new(route) }
+    pub fn new(preprocessor: Preprocessor, scale: CameraScale, route: Route) -> Self {
+        Self { preprocessor, scale, route: Arc::new(route) }
     }
 
     /// Does once what is done at the first frame of a size, so that no part pays for it.
@@ -28,7 +30,7 @@ impl Cutting {
     /// # Errors
     /// When frames like this one cannot be cut so: a region lies outside.
     pub fn rehearse(&mut self, frame: &Frame) -> Result<(), PreprocessError> {
-        self.preprocessor.prepare(frame).map(drop)
+        self.preprocessor.rehearse(frame)
     }
 }
 
@@ -48,7 +50,8 @@ impl Preparer {
         self.by_edition.remove(&edition)
     }
 
-    /// Cuts the trip's frame into its edition's tensors.
+    /// Finds the part where its edition searches it, takes the measurements and cuts the tensors. A part that is not found
+    /// travels on without tensors: the judge is to say so, and its picture is to be kept.
     ///
     /// # Errors
     /// The part, its view and why it cannot be judged.
@@ -59,10 +62,11 @@ impl Preparer {
         let Some(cutting) = self.by_edition.get_mut(&trip.edition) else {
             return Err(loss(Cause::Recipe));
         };
-        match cutting.preprocessor.prepare(&frame) {
-            Ok(tensors) => {
+        let scale = cutting.scale.at(&frame);
+        match cutting.preprocessor.pieces(&frame, &scale) {
+            Ok(pieces) => {
                 trip.laps.add(Lap::Preprocess, started.elapsed());
-                Ok(trip.carrying(Prepared::new(frame, tensors, cutting.route.clone())))
+                Ok(trip.carrying(Prepared::new(frame, pieces, cutting.route.clone())))
             }
             Err(error) => {
                 tracing::error!(part = %trip.part, camera = %self.camera, %error, "Picture could not be prepared.");

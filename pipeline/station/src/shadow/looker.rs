@@ -126,6 +126,10 @@ impl Looker {
             let plan = self.plan.cameras.iter().find(|plan| plan.id == camera);
             let optics = plan.map(|plan| plan.optics.clone()).unwrap_or_default();
             let preprocessor = Preprocessor::new(optics, cuts).map_err(|error| error.to_string())?;
+            let preprocessor = match recipe.plan.aligner_of(&camera) {
+                Some(aligner) => preprocessor.following(aligner.clone()),
+                None => preprocessor,
+            };
             Ok((camera, preprocessor))
         };
         cuts.into_iter().map(preprocessor).collect()

@@ -4,6 +4,7 @@ mod absence;
 mod area;
 mod count;
 mod length;
+mod measurement;
 mod pairs;
 mod presence;
 mod score;
@@ -18,6 +19,7 @@ pub use absence::AbsenceRule;
 pub use area::{AreaOf, AreaRule};
 pub use count::CountRule;
 pub use length::LengthRule;
+pub use measurement::{InDoubt, MeasurementRule};
 pub use pairs::PairsRule;
 pub use presence::PresenceRule;
 pub use score::ScoreRule;
@@ -83,11 +85,14 @@ pub enum RuleConfig {
     Absence(AbsenceRule),
     /// Everything of one class has one thing of another on it.
     Pairs(PairsRule),
+    /// What is measured in the picture is within its limits.
+    Measurement(MeasurementRule),
 }
 
 impl RuleConfig {
     /// Every kind, as the recipe spells it.
-    pub const KINDS: [&'static str; 7] = ["score", "count", "area", "length", "presence", "absence", "pairs"];
+    pub const KINDS: [&'static str; 8] =
+        ["score", "count", "area", "length", "presence", "absence", "pairs", "measurement"];
 
     /// The kind, as the recipe spells it.
     pub fn kind(&self) -> &'static str {
@@ -99,6 +104,7 @@ impl RuleConfig {
             Self::Presence(_) => "presence",
             Self::Absence(_) => "absence",
             Self::Pairs(_) => "pairs",
+            Self::Measurement(_) => "measurement",
         }
     }
 
@@ -141,7 +147,7 @@ impl RuleConfig {
             Self::Absence(rule) => rule.score_min = Score::new(value)?,
             Self::Area(rule) => rule.set_max(value),
             Self::Length(rule) => rule.set_max(value),
-            Self::Presence(_) | Self::Pairs(_) => {}
+            Self::Presence(_) | Self::Pairs(_) | Self::Measurement(_) => {}
         }
         Ok(changed)
     }
@@ -155,6 +161,7 @@ impl RuleConfig {
             Self::Presence(rule) => rule,
             Self::Absence(rule) => rule,
             Self::Pairs(rule) => rule,
+            Self::Measurement(rule) => rule,
         }
     }
 }

@@ -63,14 +63,14 @@ impl WhichLedger {
     }
 }
 
-fn exit_of(error: &LedgerError) -> Exit {
+pub(super) fn exit_of(error: &LedgerError) -> Exit {
     match error {
         LedgerError::Absent { .. } => Exit::Usage,
         _ => Exit::Device,
     }
 }
 
-fn part_id(text: &str) -> Result<PartId, String> {
+pub(super) fn part_id(text: &str) -> Result<PartId, String> {
     let number = text.parse().ok().and_then(PartId::new);
     number.ok_or_else(|| format!("a part id is a number from 1 to {}", u32::MAX))
 }

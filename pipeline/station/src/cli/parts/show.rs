@@ -2,7 +2,7 @@
 
 use super::{WhichLedger, exit_of, part_id};
 use crate::cli::{Exit, fail, print};
-use plumb_inspection::PartId;
+use plumb_inspection::{Alignment, CameraId, Measurement, PartId, Pose};
 use plumb_ledger::{LedgerError, Query, Reader, Record, Truth, TruthBook};
 use std::fmt::Write as _;
 
@@ -45,6 +45,13 @@ impl Show {
     }
 }
 
+/// `at x 171.40 y 111.92, turned 6.03°, score 0.981, camera top`.
+fn lies(pose: &Pose, camera: &CameraId) -> String {
+    let Pose { x, y, angle_deg, scale, score } = pose;
+    let scale = if *scale == 1.0 { String::new() } else { format!(", × {scale:.4}") };
+    format!("at x {x:.2} y {y:.2}, turned {angle_deg:.2}°{scale}, score {score:.3}, camera {camera}")
+}
+
 fn shown(record: &Record, word: Option<&(Truth, String)>) -> String {
     let mut out = format!(
         "part {}  {}  by recipe \"{}\"\n  triggered  {:.6}\n",
@@ -66,6 +73,21 @@ fn shown(record: &Record, word: Option<&(Truth, String)>) -> String {
         line("reason", &format!("{}: {}", reason.rule, reason.says));
     }
     for view in &record.views {
+        match &view.alignment {
+            Some(Alignment::Found(pose)) => line("lies", &lies(pose, &view.camera)),
+            Some(Alignment::NotFound { score, score_min }) => line(
+                "lies",
+                &format!(
+                    "nowhere: not found, best score {score:.3} of {score_min} wanted, camera {}",
+                    view.camera
+                ),
+            ),
+            None => {}
+        }
+        for Measurement { name, says, uncalibrated, .. } in &view.measurements {
+            let why = uncalibrated.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            line("measured", &format!("{name} {says}{why}"));
+        }
         for (model, score) in &view.scores {
             line("score", &format!("{} of {model}, camera {}", score.get(), view.camera));
         }

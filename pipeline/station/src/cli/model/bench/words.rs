@@ -71,5 +71,9 @@ impl From<ModelError> for Answer {
 
 /// What a worker saw, as the crate that compares wants it.
 pub(super) fn findings(list: Vec<Finding>, raw: Option<Score>) -> Findings {
-    Findings { list, scores: raw.map(|raw| ("".into(), "the picture".into(), raw)).into_iter().collect() }
+    Findings {
+        list,
+        scores: raw.map(|raw| ("".into(), "the picture".into(), raw)).into_iter().collect(),
+        ..Findings::default()
+    }
 }
