@@ -137,7 +137,10 @@ fn the_whole_state_machine_is_walked_by_methods_and_wrong_calls_change_nothing()
         .collect();
     assert_eq!(numbers, [671, 760, 681, 861, 651, 561, 421, 211, 141, 560, 681, 862], "{:?}", kinds(events));
     let first: Vec<&str> = kinds(events).into_iter().take(6).collect();
-    assert_eq!(first, ["JobStarted", "StateChanged", "AcquisitionDone", "ResultReady", "Ready", "StateChanged"]);
+    assert_eq!(
+        first,
+        ["JobStarted", "StateChanged", "AcquisitionDone", "ResultReady", "Ready", "StateChanged"]
+    );
     let prepared = events.as_array().unwrap().iter().filter(|event| event["kind"] == "RecipePrepared");
     let prepared: Vec<&Value> = prepared.map(|event| &event["InternalId"]["Id"]).collect();
     assert_eq!(prepared, ["washer", "bolt"]);
@@ -198,7 +201,10 @@ fn results_recipes_and_configurations_are_found_by_their_methods() {
     assert_eq!((&said["unknown"][1], &said["unknown"][2]), (&Value::Null, &json!(-7)));
     assert_eq!((&said["released"], &said["again"]), (&json!([0]), &json!([-9])));
     let recipes = said["recipes"][3].as_array().unwrap();
-    assert_eq!(recipes.iter().map(|recipe| recipe["Id"].as_str().unwrap()).collect::<Vec<_>>(), ["washer", "bolt", "broken", "fuse"]);
+    assert_eq!(
+        recipes.iter().map(|recipe| recipe["Id"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["washer", "bolt", "broken", "fuse"]
+    );
     assert_eq!(recipes[0]["Version"], "7");
     assert_eq!(column(&said["prepared"][3], 0).len(), 1);
     assert_eq!(said["configurations"][3][0]["InternalId"]["Id"], "little station");
@@ -226,7 +232,10 @@ fn a_fault_is_a_condition_until_somebody_has_seen_and_confirmed_it() {
     assert_eq!(told["unknown"], "BadEventIdUnknown");
     assert_eq!(told["retain"], true);
     let last = told["events"].as_array().unwrap().last().unwrap();
-    assert_eq!((&last["AckedState/Id"], &last["ConfirmedState/Id"], &last["Retain"]), (&json!(true), &json!(true), &json!(true)));
+    assert_eq!(
+        (&last["AckedState/Id"], &last["ConfirmedState/Id"], &last["Retain"]),
+        (&json!(true), &json!(true), &json!(true))
+    );
     assert_eq!(last["ClientUserId"], "anna");
     assert_eq!(last["Comment"], "I am on it");
     assert_eq!(told["states"][0], "Error");
@@ -238,7 +247,10 @@ fn trap_a_method_that_panics_costs_its_caller_one_call_and_not_the_connection() 
     let stage = Stage::new();
     stage.served.station.panics.store(true, Ordering::Relaxed);
     let Some(said) = stage.play("anna", "panics") else { return };
-    assert_eq!(said, json!({ "panicked": "BadInternalError", "then": 0, "states": ["Operational", "Ready"] }));
+    assert_eq!(
+        said,
+        json!({ "panicked": "BadInternalError", "then": 0, "states": ["Operational", "Ready"] })
+    );
 }
 
 #[test]

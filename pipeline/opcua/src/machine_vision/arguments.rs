@@ -7,7 +7,9 @@ use super::{
         RecipeIdExternalDataType, RecipeIdInternalDataType, ResultIdDataType,
     },
 };
-use opcua::types::{ByteString, LocalizedText, StatusCode, UAString, Variant, VariantScalarTypeId, VariantTypeId};
+use opcua::types::{
+    ByteString, LocalizedText, StatusCode, UAString, Variant, VariantScalarTypeId, VariantTypeId,
+};
 
 /// Longest name that is taken.
 const LONGEST: usize = 256;
@@ -66,7 +68,9 @@ impl<'a> Arguments<'a> {
         let value = match self.next()? {
             Variant::Empty => return Ok(None),
             Variant::ExtensionObject(object) if object.is_null() => return Ok(None),
-            Variant::ExtensionObject(object) => object.inner_as::<T>().ok_or(StatusCode::BadInvalidArgument)?,
+            Variant::ExtensionObject(object) => {
+                object.inner_as::<T>().ok_or(StatusCode::BadInvalidArgument)?
+            }
             _ => return Err(StatusCode::BadInvalidArgument.into()),
         };
         check_name(value.name())?;
@@ -135,7 +139,9 @@ impl<'a> Arguments<'a> {
 fn check_name(name: &UAString) -> Result<(), Refusal> {
     let name = name.as_ref();
     if name.len() > LONGEST || name.chars().any(char::is_control) {
-        return Err(Refusal::BadArgument(format!("a name has at most {LONGEST} bytes and no control character")));
+        return Err(Refusal::BadArgument(format!(
+            "a name has at most {LONGEST} bytes and no control character"
+        )));
     }
     Ok(())
 }
@@ -152,7 +158,8 @@ mod tests {
     #[test]
     fn null_and_nameless_structures_are_none_and_wrong_ones_an_error() {
         let long = "x".repeat(257);
-        let refused = |outcome: Result<Option<PartIdDataType>, NotDone>| matches!(outcome, Err(NotDone::Refused(_)));
+        let refused =
+            |outcome: Result<Option<PartIdDataType>, NotDone>| matches!(outcome, Err(NotDone::Refused(_)));
         let rows: [(Variant, fn(Result<Option<PartIdDataType>, NotDone>) -> bool); 7] = [
             (Variant::Empty, |outcome| outcome == Ok(None)),
             (Variant::from(ExtensionObject::null()), |outcome| outcome == Ok(None)),

@@ -79,7 +79,16 @@ impl VisionCondition {
     /// All is well.
     pub(super) fn new(kind: Kind) -> Self {
         let (says, user, comment) = (String::new(), String::new(), LocalizedText::null());
-        Self { kind, active: false, acknowledged: true, confirmed: true, says, comment, user, events: VecDeque::new() }
+        Self {
+            kind,
+            active: false,
+            acknowledged: true,
+            confirmed: true,
+            says,
+            comment,
+            user,
+            events: VecDeque::new(),
+        }
     }
 
     /// Whether anybody still needs to hear of it.
@@ -116,7 +125,12 @@ impl VisionCondition {
     ///
     /// # Errors
     /// `BadEventIdUnknown`, `BadConditionBranchAlreadyAcked`.
-    pub(super) fn acknowledge(&mut self, event: &ByteString, user: &str, comment: LocalizedText) -> Result<(), StatusCode> {
+    pub(super) fn acknowledge(
+        &mut self,
+        event: &ByteString,
+        user: &str,
+        comment: LocalizedText,
+    ) -> Result<(), StatusCode> {
         self.knows(event)?;
         if self.acknowledged {
             return Err(StatusCode::BadConditionBranchAlreadyAcked);
@@ -130,7 +144,12 @@ impl VisionCondition {
     ///
     /// # Errors
     /// `BadEventIdUnknown`, `BadConditionBranchAlreadyConfirmed`; `BadInvalidState` before it is acknowledged.
-    pub(super) fn confirm(&mut self, event: &ByteString, user: &str, comment: LocalizedText) -> Result<(), StatusCode> {
+    pub(super) fn confirm(
+        &mut self,
+        event: &ByteString,
+        user: &str,
+        comment: LocalizedText,
+    ) -> Result<(), StatusCode> {
         self.knows(event)?;
         if self.confirmed {
             return Err(StatusCode::BadConditionBranchAlreadyConfirmed);
@@ -199,10 +218,20 @@ mod tests {
         let before = condition.clone();
         assert!(!before.acknowledged && !before.confirmed);
         assert_eq!(condition.acknowledge(&id(1), "anna", "seen".into()), Ok(()));
-        assert_eq!(condition.acknowledge(&id(1), "otto", none()), Err(StatusCode::BadConditionBranchAlreadyAcked));
+        assert_eq!(
+            condition.acknowledge(&id(1), "otto", none()),
+            Err(StatusCode::BadConditionBranchAlreadyAcked)
+        );
         assert_eq!(condition.confirm(&id(1), "emil", none()), Ok(()));
-        assert_eq!((condition.user.as_str(), &condition.comment), ("emil", &"seen".into()), "no comment leaves the last");
-        assert_eq!(condition.confirm(&id(1), "emil", none()), Err(StatusCode::BadConditionBranchAlreadyConfirmed));
+        assert_eq!(
+            (condition.user.as_str(), &condition.comment),
+            ("emil", &"seen".into()),
+            "no comment leaves the last"
+        );
+        assert_eq!(
+            condition.confirm(&id(1), "emil", none()),
+            Err(StatusCode::BadConditionBranchAlreadyConfirmed)
+        );
     }
 
     #[test]

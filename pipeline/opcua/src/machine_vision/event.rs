@@ -5,9 +5,7 @@
 use super::{filter, ids::Ids};
 use opcua::{
     nodes::{Event, EventField},
-    types::{
-        AttributeId, ByteString, DateTime, LocalizedText, NodeId, NumericRange, QualifiedName, Variant,
-    },
+    types::{AttributeId, ByteString, DateTime, LocalizedText, NodeId, NumericRange, QualifiedName, Variant},
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -69,7 +67,9 @@ impl EventField for VisionEvent {
             return filter::is_one_of(&self.get_value(attribute, range, path), wanted).into();
         }
         match attribute {
-            AttributeId::NodeId if filter::is_condition_id(path) => self.condition.clone().map_or(Variant::Empty, Variant::from),
+            AttributeId::NodeId if filter::is_condition_id(path) => {
+                self.condition.clone().map_or(Variant::Empty, Variant::from)
+            }
             AttributeId::Value => self.field(path).range_of_owned(range).unwrap_or(Variant::Empty),
             _ => Variant::Empty,
         }

@@ -2,8 +2,8 @@
 //! `GetResultComponentsById`.
 
 use super::types::{
-    ConfigurationIdDataType, JobIdDataType, MeasIdDataType, PartIdDataType, ProcessingTimesDataType, ProductIdDataType,
-    RecipeIdExternalDataType, RecipeIdInternalDataType, ResultDataType, ResultIdDataType,
+    ConfigurationIdDataType, JobIdDataType, MeasIdDataType, PartIdDataType, ProcessingTimesDataType,
+    ProductIdDataType, RecipeIdExternalDataType, RecipeIdInternalDataType, ResultDataType, ResultIdDataType,
 };
 use opcua::types::{Array, DynEncodable, ExpandedMessageInfo, ExtensionObject, Variant, VariantScalarTypeId};
 
@@ -42,8 +42,16 @@ pub(super) fn fields(result: &ResultDataType) -> Vec<Field> {
         field("ResultState", RESULT_STATE, result.result_state.into()),
         field("MeasId", Vision(MeasIdDataType::DATA_TYPE), optional(result.meas_id)),
         field("PartId", Vision(PartIdDataType::DATA_TYPE), optional(result.part_id)),
-        field("ExternalRecipeId", Vision(RecipeIdExternalDataType::DATA_TYPE), optional(result.external_recipe_id)),
-        field("InternalRecipeId", Vision(RecipeIdInternalDataType::DATA_TYPE), structure(result.internal_recipe_id)),
+        field(
+            "ExternalRecipeId",
+            Vision(RecipeIdExternalDataType::DATA_TYPE),
+            optional(result.external_recipe_id),
+        ),
+        field(
+            "InternalRecipeId",
+            Vision(RecipeIdInternalDataType::DATA_TYPE),
+            structure(result.internal_recipe_id),
+        ),
         field("ProductId", Vision(ProductIdDataType::DATA_TYPE), optional(result.product_id)),
         field(
             "ExternalConfigurationId",
@@ -57,7 +65,11 @@ pub(super) fn fields(result: &ResultDataType) -> Vec<Field> {
         ),
         field("JobId", Vision(JobIdDataType::DATA_TYPE), structure(result.job_id)),
         field("CreationTime", UTC_TIME, result.creation_time.into()),
-        field("ProcessingTimes", Vision(ProcessingTimesDataType::DATA_TYPE), optional(result.processing_times)),
+        field(
+            "ProcessingTimes",
+            Vision(ProcessingTimesDataType::DATA_TYPE),
+            optional(result.processing_times),
+        ),
         field("ResultContent", ANY, anything(result.result_content.flatten().unwrap_or_default())),
     ]
 }
@@ -68,7 +80,9 @@ pub(super) fn structure<T: DynEncodable + ExpandedMessageInfo>(value: T) -> Vari
 }
 
 /// Structures as a value.
-pub(super) fn structures<T: DynEncodable + ExpandedMessageInfo>(values: impl IntoIterator<Item = T>) -> Variant {
+pub(super) fn structures<T: DynEncodable + ExpandedMessageInfo>(
+    values: impl IntoIterator<Item = T>,
+) -> Variant {
     let values: Vec<Variant> = values.into_iter().map(structure).collect();
     Variant::from(Array::new(VariantScalarTypeId::ExtensionObject, values).expect("they are all structures"))
 }

@@ -6,9 +6,10 @@
 //! behind it by one; it gets a name.
 
 use opcua::types::{
-    AttributeId, BinaryDecodable, BinaryEncodable, ContentFilterElement, Context, ContextOwned, DataTypeId, DynEncodable,
-    EncodingResult, EventFilter, ExtensionObject, FilterOperator, LiteralOperand, NodeId, ObjectId, ObjectTypeId,
-    QualifiedName, SimpleAttributeOperand, TypeLoader, TypeLoaderPriority, Variant, xml::XmlStreamReader,
+    AttributeId, BinaryDecodable, BinaryEncodable, ContentFilterElement, Context, ContextOwned, DataTypeId,
+    DynEncodable, EncodingResult, EventFilter, ExtensionObject, FilterOperator, LiteralOperand, NodeId,
+    ObjectId, ObjectTypeId, QualifiedName, SimpleAttributeOperand, TypeLoader, TypeLoaderPriority, Variant,
+    xml::XmlStreamReader,
 };
 use std::io::Read;
 
@@ -80,8 +81,9 @@ fn asked_otherwise(element: &ContentFilterElement) -> Option<Vec<ExtensionObject
     }
     let field = operands[field_at].inner_as::<SimpleAttributeOperand>()?;
     let others = operands.iter().enumerate().filter(|(at, _)| *at != field_at);
-    let literals: Option<Vec<&Variant>> =
-        others.map(|(_, operand)| operand.inner_as::<LiteralOperand>().map(|literal| &literal.value)).collect();
+    let literals: Option<Vec<&Variant>> = others
+        .map(|(_, operand)| operand.inner_as::<LiteralOperand>().map(|literal| &literal.value))
+        .collect();
     let literals = literals.filter(|literals| literals.iter().any(|literal| !is_compared(literal)))?;
     let wanted: Option<Vec<String>> = literals.into_iter().map(as_hex).collect();
     let name = format!("{IS_ONE_OF}{}", wanted?.join(","));
@@ -107,7 +109,17 @@ fn is_compared(value: &Variant) -> bool {
     use Variant::{Boolean, Byte, Double, Float, Int16, Int32, Int64, SByte, UInt16, UInt32, UInt64};
     matches!(
         value,
-        Boolean(_) | SByte(_) | Byte(_) | Int16(_) | Int32(_) | Int64(_) | UInt16(_) | UInt32(_) | UInt64(_) | Float(_) | Double(_)
+        Boolean(_)
+            | SByte(_)
+            | Byte(_)
+            | Int16(_)
+            | Int32(_)
+            | Int64(_)
+            | UInt16(_)
+            | UInt32(_)
+            | UInt64(_)
+            | Float(_)
+            | Double(_)
     )
 }
 
@@ -131,7 +143,9 @@ pub(super) fn is_condition_id(path: &[QualifiedName]) -> bool {
 fn as_hex(value: &Variant) -> Option<String> {
     let value = match value {
         // A node of this server may be written either way.
-        Variant::ExpandedNodeId(id) if id.namespace_uri.is_empty() && id.server_index == 0 => Variant::from(id.node_id.clone()),
+        Variant::ExpandedNodeId(id) if id.namespace_uri.is_empty() && id.server_index == 0 => {
+            Variant::from(id.node_id.clone())
+        }
         value => value.clone(),
     };
     let context = ContextOwned::default();
@@ -171,8 +185,10 @@ mod tests {
     /// Sent and read as a server reads it; whether the event passes.
     fn passes(operator: FilterOperator, operands: Vec<ExtensionObject>) -> bool {
         let element = ContentFilterElement { filter_operator: operator, filter_operands: Some(operands) };
-        let filter =
-            EventFilter { select_clauses: None, where_clause: ContentFilter { elements: Some(vec![element]) } };
+        let filter = EventFilter {
+            select_clauses: None,
+            where_clause: ContentFilter { elements: Some(vec![element]) },
+        };
         let context = ContextOwned::default();
         let bytes = filter.encode_to_vec(&context.context());
         let id: NodeId = ObjectId::EventFilter_Encoding_DefaultBinary.into();
@@ -227,7 +243,8 @@ mod tests {
             mend(&mut filter);
             let (result, parsed) = ParsedEventFilter::new(filter, &DefaultTypeTree::new());
             assert!(result.select_clause_results.unwrap().iter().all(|status| status.is_good()));
-            let fields = parsed.unwrap().evaluate(&event() as &dyn Event, 1, &DefaultTypeTree::new()).unwrap();
+            let fields =
+                parsed.unwrap().evaluate(&event() as &dyn Event, 1, &DefaultTypeTree::new()).unwrap();
             assert_eq!(
                 fields.event_fields.unwrap(),
                 [Variant::from(NodeId::new(4, "c")), Variant::from(100_u16)]

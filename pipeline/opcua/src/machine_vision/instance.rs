@@ -9,7 +9,8 @@ use super::{
 };
 use opcua::{
     nodes::{
-        DefaultTypeTree, EventNotifier, MethodBuilder, NodeType, ObjectBuilder, ReferenceDirection, VariableBuilder,
+        DefaultTypeTree, EventNotifier, MethodBuilder, NodeType, ObjectBuilder, ReferenceDirection,
+        VariableBuilder,
     },
     server::address_space::AddressSpace,
     types::{
@@ -48,7 +49,8 @@ pub(super) fn build(space: &mut AddressSpace, ids: Ids, name: &str) {
     }
     for entry in METHODS {
         let declaration = ids.vision(entry.declaration);
-        let [inputs, outputs] = ["InputArguments", "OutputArguments"].map(|which| nodes.declared(&declaration, which));
+        let [inputs, outputs] =
+            ["InputArguments", "OutputArguments"].map(|which| nodes.declared(&declaration, which));
         let browse_name = QualifiedName::new(ids.vision, entry.method.as_str());
         nodes.method(&entry.path(), entry.object, browse_name, &inputs, &outputs);
     }
@@ -119,7 +121,14 @@ impl Nodes<'_> {
             .insert(self.space);
     }
 
-    fn method(&mut self, path: &str, object: &str, name: QualifiedName, inputs: &[Argument], outputs: &[Argument]) {
+    fn method(
+        &mut self,
+        path: &str,
+        object: &str,
+        name: QualifiedName,
+        inputs: &[Argument],
+        outputs: &[Argument],
+    ) {
         let id = self.ids.own(path);
         let display = name.name.as_ref().to_owned();
         let mut method = MethodBuilder::new(&id, name, display)
@@ -130,7 +139,8 @@ impl Nodes<'_> {
             method = method.input_args(self.space, &self.ids.own(&format!("{path}/InputArguments")), inputs);
         }
         if !outputs.is_empty() {
-            method = method.output_args(self.space, &self.ids.own(&format!("{path}/OutputArguments")), outputs);
+            method =
+                method.output_args(self.space, &self.ids.own(&format!("{path}/OutputArguments")), outputs);
         }
         method.insert(self.space);
     }
@@ -145,7 +155,8 @@ impl Nodes<'_> {
             which,
         );
         let Some(NodeType::Variable(variable)) = found else { return Vec::new() };
-        let value = variable.value(TimestampsToReturn::Neither, &NumericRange::None, &DataEncoding::Binary, 0.0);
+        let value =
+            variable.value(TimestampsToReturn::Neither, &NumericRange::None, &DataEncoding::Binary, 0.0);
         let Some(Variant::Array(array)) = value.value else { return Vec::new() };
         let argument = |value: Variant| match value {
             Variant::ExtensionObject(object) => object.into_inner_as::<Argument>().map(|argument| *argument),
@@ -203,7 +214,8 @@ impl Nodes<'_> {
             value_rank: -1,
             ..Argument::default()
         };
-        let inputs = [argument("EventId", DataTypeId::ByteString), argument("Comment", DataTypeId::LocalizedText)];
+        let inputs =
+            [argument("EventId", DataTypeId::ByteString), argument("Comment", DataTypeId::LocalizedText)];
         for name in ["Acknowledge", "Confirm"] {
             self.method(&format!("{path}/{name}"), &path, QualifiedName::new(0, name), &inputs, &[]);
         }

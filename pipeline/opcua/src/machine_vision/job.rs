@@ -1,6 +1,8 @@
 //! A job: what a client called its part, its measurement and its recipe when it asked.
 
-use super::types::{JobIdDataType, MeasIdDataType, PartIdDataType, ProductIdDataType, RecipeIdExternalDataType};
+use super::types::{
+    JobIdDataType, MeasIdDataType, PartIdDataType, ProductIdDataType, RecipeIdExternalDataType,
+};
 use plumb_inspection::PartId;
 use std::time::SystemTime;
 

@@ -2,10 +2,10 @@
 
 use crate::security::Role;
 use Method::{
-    Abort, Acknowledge, ActivateConfiguration, Confirm, ConfirmAll, GetConfigurationById, GetConfigurationList,
-    GetRecipeListFiltered, GetResultById, GetResultComponentsById, GetResultListFiltered, Halt, PrepareRecipe,
-    ReleaseConfigurationHandle, ReleaseRecipeHandle, ReleaseResultHandle, Reset, SelectModeAutomatic, StartContinuous,
-    StartSingleJob, Stop, UnprepareRecipe,
+    Abort, Acknowledge, ActivateConfiguration, Confirm, ConfirmAll, GetConfigurationById,
+    GetConfigurationList, GetRecipeListFiltered, GetResultById, GetResultComponentsById,
+    GetResultListFiltered, Halt, PrepareRecipe, ReleaseConfigurationHandle, ReleaseRecipeHandle,
+    ReleaseResultHandle, Reset, SelectModeAutomatic, StartContinuous, StartSingleJob, Stop, UnprepareRecipe,
 };
 use Role::{Engineer, Observer, Operator};
 

@@ -16,7 +16,9 @@ use opcua::{
     server::{
         address_space::AddressSpace,
         diagnostics::NamespaceMetadata,
-        node_manager::{MethodCall, ParsedReadValueId, RequestContext, ServerContext, memory::InMemoryNodeManagerImpl},
+        node_manager::{
+            MethodCall, ParsedReadValueId, RequestContext, ServerContext, memory::InMemoryNodeManagerImpl,
+        },
     },
     types::{DataValue, DateTime, IdType, NodeId, StatusCode, TimestampsToReturn, Variant},
 };
@@ -39,9 +41,8 @@ impl Nodes {
         }
         let own = types.namespaces_mut().add_namespace(OWN_NAMESPACE);
         space.add_namespace(OWN_NAMESPACE, own);
-        let index = |namespace: &str| {
-            types.namespaces().get_index(namespace).expect("it has just been imported")
-        };
+        let index =
+            |namespace: &str| types.namespaces().get_index(namespace).expect("it has just been imported");
         Ids { vision: index(NAMESPACE), result: index(RESULT_NAMESPACE), own }
     }
 
@@ -64,7 +65,12 @@ impl Nodes {
         Self { vision, guard, methods, name }
     }
 
-    async fn answer(&self, context: &RequestContext, id: &NodeId, arguments: &[Variant]) -> Result<Vec<Variant>, StatusCode> {
+    async fn answer(
+        &self,
+        context: &RequestContext,
+        id: &NodeId,
+        arguments: &[Variant],
+    ) -> Result<Vec<Variant>, StatusCode> {
         certificate_is_of_client(context)?;
         let (name, _) = self.guard.who(&context.token).ok_or(StatusCode::BadUserAccessDenied)?;
         let (method, kind) = *self.methods.get(id).ok_or(StatusCode::BadMethodInvalid)?;
@@ -85,15 +91,16 @@ impl InMemoryNodeManagerImpl for Nodes {
 
     fn namespaces(&self) -> Vec<NamespaceMetadata> {
         let ids = self.vision.ids;
-        let official = |uri: &str, index: u16, version: &str, date: &str, is_subset: bool| NamespaceMetadata {
-            namespace_uri: uri.to_owned(),
-            namespace_index: index,
-            namespace_version: Some(version.to_owned()),
-            namespace_publication_date: DateTime::parse_from_rfc3339(date).ok(),
-            is_namespace_subset: Some(is_subset),
-            static_node_id_types: Some(vec![IdType::Numeric]),
-            ..NamespaceMetadata::default()
-        };
+        let official =
+            |uri: &str, index: u16, version: &str, date: &str, is_subset: bool| NamespaceMetadata {
+                namespace_uri: uri.to_owned(),
+                namespace_index: index,
+                namespace_version: Some(version.to_owned()),
+                namespace_publication_date: DateTime::parse_from_rfc3339(date).ok(),
+                is_namespace_subset: Some(is_subset),
+                static_node_id_types: Some(vec![IdType::Numeric]),
+                ..NamespaceMetadata::default()
+            };
         let own = NamespaceMetadata {
             namespace_uri: OWN_NAMESPACE.to_owned(),
             namespace_index: ids.own,

@@ -42,7 +42,10 @@ impl NodeSetImport for NodeSet {
         self.0.get_own_namespaces()
     }
 
-    fn load<'a>(&'a self, namespaces: &'a NodeSetNamespaceMapper<'_>) -> Box<dyn Iterator<Item = ImportedItem> + 'a> {
+    fn load<'a>(
+        &'a self,
+        namespaces: &'a NodeSetNamespaceMapper<'_>,
+    ) -> Box<dyn Iterator<Item = ImportedItem> + 'a> {
         let mut items: Vec<ImportedItem> = self.0.load(namespaces).collect();
         put_right(&mut items);
         Box::new(items.into_iter())
@@ -62,7 +65,9 @@ fn put_right(items: &mut [ImportedItem]) {
     let mut encodings: HashMap<NodeId, NodeId> = HashMap::new();
     for item in &*items {
         let has = |to: &NodeId| binary.contains(to);
-        for reference in item.references.iter().filter(|reference| reference.type_id == ReferenceTypeId::HasEncoding) {
+        for reference in
+            item.references.iter().filter(|reference| reference.type_id == ReferenceTypeId::HasEncoding)
+        {
             let own = id(item);
             match reference.is_forward {
                 true if has(&reference.target_id) => drop(encodings.insert(own, reference.target_id.clone())),
@@ -73,7 +78,9 @@ fn put_right(items: &mut [ImportedItem]) {
     }
     for item in items {
         let NodeType::DataType(node) = &mut item.node else { continue };
-        let Some(DataTypeDefinition::Structure(mut definition)) = node.data_type_definition().cloned() else { continue };
+        let Some(DataTypeDefinition::Structure(mut definition)) = node.data_type_definition().cloned() else {
+            continue;
+        };
         let own = opcua::nodes::NodeBase::node_id(&**node).clone();
         if let Some(encoding) = encodings.get(&own) {
             definition.default_encoding_id = encoding.clone();

@@ -13,8 +13,8 @@ use super::{
     commands::{InspectionResult, Recipe, Verdict},
     job::Job,
     types::{
-        ConfigurationIdDataType, JobIdDataType, PartIdDataType, ProcessingTimesDataType, RecipeIdInternalDataType,
-        ResultDataType, ResultEvaluation, ResultIdDataType, result_state,
+        ConfigurationIdDataType, JobIdDataType, PartIdDataType, ProcessingTimesDataType,
+        RecipeIdInternalDataType, ResultDataType, ResultEvaluation, ResultIdDataType, result_state,
     },
 };
 use opcua::types::{Array, ByteString, DateTime, DateTimeUtc, UAString, Variant, VariantScalarTypeId};
@@ -27,7 +27,11 @@ const REASONS: usize = 32;
 const LONGEST: usize = 256;
 
 /// A result with its evaluation first.
-pub(super) fn result(found: &InspectionResult, configuration: &ConfigurationIdDataType, job: Option<&Job>) -> ResultDataType {
+pub(super) fn result(
+    found: &InspectionResult,
+    configuration: &ConfigurationIdDataType,
+    job: Option<&Job>,
+) -> ResultDataType {
     let part = PartIdDataType { id: found.part.to_string().into(), description: None };
     let asked_for = job.and_then(|job| job.part_id.clone());
     let time = |at: SystemTime| DateTime::from(DateTimeUtc::from(at));
@@ -55,7 +59,9 @@ pub(super) fn result(found: &InspectionResult, configuration: &ConfigurationIdDa
             start_time: time(found.triggered_at),
             end_time: time(ended),
             acquisition_duration: found.acquisition.map(ms),
-            processing_duration: Some(ms(found.decision.saturating_sub(found.acquisition.unwrap_or_default()))),
+            processing_duration: Some(ms(found
+                .decision
+                .saturating_sub(found.acquisition.unwrap_or_default()))),
         }),
         result_content: Some(Some(content(found))),
     }
@@ -103,7 +109,9 @@ pub(super) fn hash(digest: &str) -> (Option<ByteString>, Option<UAString>) {
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();
     match bytes {
-        Some(bytes) if !bytes.is_empty() && digits.len() % 2 == 0 => (Some(ByteString::from(bytes)), Some("SHA-256".into())),
+        Some(bytes) if !bytes.is_empty() && digits.len() % 2 == 0 => {
+            (Some(ByteString::from(bytes)), Some("SHA-256".into()))
+        }
         _ => (None, None),
     }
 }
@@ -129,7 +137,8 @@ pub(super) mod tests {
 
     #[test]
     fn only_a_pass_is_ok_and_a_missed_or_late_part_is_not_decidable() {
-        let rows = [(Verdict::Pass, 1, 1), (Verdict::Fail, 2, 1), (Verdict::Missed, 3, 4), (Verdict::Late, 3, 1)];
+        let rows =
+            [(Verdict::Pass, 1, 1), (Verdict::Fail, 2, 1), (Verdict::Missed, 3, 4), (Verdict::Late, 3, 1)];
         for (verdict, evaluation, state) in rows {
             let result = result(&found(5, verdict), &ConfigurationIdDataType::default(), None);
             let content = result.result_content.unwrap().unwrap();

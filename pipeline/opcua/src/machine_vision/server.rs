@@ -88,11 +88,12 @@ impl MachineVisionServer {
 
         let made: Arc<OnceLock<Arc<Vision>>> = Arc::default();
         let (maker, name) = (made.clone(), identity.name.clone());
-        let manager = InMemoryNodeManagerBuilder::new(move |context: ServerContext, space: &mut AddressSpace| {
-            let ids = Nodes::namespaces(&context, space);
-            let vision = maker.get_or_init(|| Arc::new(Vision::new(ids, identity, station)));
-            Nodes::new(vision.clone(), guard, name)
-        });
+        let manager =
+            InMemoryNodeManagerBuilder::new(move |context: ServerContext, space: &mut AddressSpace| {
+                let ids = Nodes::namespaces(&context, space);
+                let vision = maker.get_or_init(|| Arc::new(Vision::new(ids, identity, station)));
+                Nodes::new(vision.clone(), guard, name)
+            });
         let _inside = runtime.enter();
         let (server, handle) = builder.with_node_manager(manager).build().map_err(StartError::Build)?;
         let vision = made.get().expect("building the server made it").clone();

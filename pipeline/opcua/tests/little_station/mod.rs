@@ -7,8 +7,8 @@ use crate::little_server::pki;
 use plumb_inspection::PartId;
 use plumb_opcua::{
     machine_vision::{
-        Commands, Condition, Doing, Identity, InspectionResult, MachineVisionServer, Preparation, Publisher, Recipe,
-        Refusal, Verdict,
+        Commands, Condition, Doing, Identity, InspectionResult, MachineVisionServer, Preparation, Publisher,
+        Recipe, Refusal, Verdict,
     },
     security::{OpcUaServerConfig, Pki, Role, UserConfig, hash_password},
 };
@@ -51,7 +51,9 @@ pub(crate) fn result(part: u32) -> InspectionResult {
         verdict,
         reasons: vec![format!("part {part} is as it is")],
         recipe: recipe("washer", 7),
-        triggered_at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000) + Duration::from_millis(part.into()),
+        triggered_at: SystemTime::UNIX_EPOCH
+            + Duration::from_secs(1_700_000_000)
+            + Duration::from_millis(part.into()),
         acquisition: Some(Duration::from_millis(3)),
         decision: Duration::from_millis(9),
         simulated: true,
@@ -157,7 +159,8 @@ pub(crate) fn users() -> OpcUaServerConfig {
         password: Some(hash.clone()),
         certificate: None,
     };
-    let users = vec![user("olga", Role::Observer), user("anna", Role::Operator), user("emil", Role::Engineer)];
+    let users =
+        vec![user("olga", Role::Observer), user("anna", Role::Operator), user("emil", Role::Engineer)];
     let listen = "127.0.0.1:0".parse().unwrap();
     OpcUaServerConfig { listen, users, ..OpcUaServerConfig::default() }
 }
@@ -166,7 +169,8 @@ impl Served {
     pub(crate) fn start(folder: &Path, config: OpcUaServerConfig) -> Self {
         let pki = pki(folder, "station");
         let station = LittleStation::new();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let identity = Identity {
             name: "little station".into(),
             version: "0.1.0".into(),
@@ -175,7 +179,8 @@ impl Served {
         };
         let own = pki.own().unwrap().unwrap();
         let ends = (station.clone() as Arc<dyn Commands>, &station.publisher);
-        let server = MachineVisionServer::start(config, &pki, &own, identity, ends, runtime.handle()).unwrap();
+        let server =
+            MachineVisionServer::start(config, &pki, &own, identity, ends, runtime.handle()).unwrap();
         Self { station, pki, server: Some(server), runtime: Some(runtime) }
     }
 

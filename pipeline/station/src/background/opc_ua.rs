@@ -13,8 +13,8 @@ use plumb_inspection::{PartId, TriggerSource};
 use plumb_ledger::{Record, RecordVerdict};
 use plumb_opcua::{
     machine_vision::{
-        Commands, Condition, Doing, Identity, InspectionResult, MachineVisionServer, Preparation, Publisher, Recipe,
-        Refusal, Verdict,
+        Commands, Condition, Doing, Identity, InspectionResult, MachineVisionServer, Preparation, Publisher,
+        Recipe, Refusal, Verdict,
     },
     security::{OpcUaServerConfig, Pki, Wish},
 };
@@ -138,8 +138,10 @@ impl Commands for Door {
     }
 
     fn recipes(&self) -> Vec<Recipe> {
-        let planned = self.plan.recipes.values().map(|plan| recipe(plan.name.as_str(), plan.number.0, &plan.digest));
-        let mut recipes: BTreeMap<String, Recipe> = planned.map(|recipe| (recipe.name.clone(), recipe)).collect();
+        let planned =
+            self.plan.recipes.values().map(|plan| recipe(plan.name.as_str(), plan.number.0, &plan.digest));
+        let mut recipes: BTreeMap<String, Recipe> =
+            planned.map(|recipe| (recipe.name.clone(), recipe)).collect();
         // Oldest first, so that the newest edition of each is told.
         for edition in self.editions.all() {
             let plan = &edition.plan;
@@ -198,7 +200,8 @@ pub fn result(record: &Record, plan: &Plan) -> InspectionResult {
     let us = Duration::from_micros;
     let times = &record.timings_us;
     let total = times.total.unwrap_or_default().saturating_sub(times.plc.unwrap_or_default());
-    let number = plan.recipes.values().find(|recipe| recipe.name == record.recipe).map(|recipe| recipe.number.0);
+    let number =
+        plan.recipes.values().find(|recipe| recipe.name == record.recipe).map(|recipe| recipe.number.0);
     InspectionResult {
         part: record.part_id,
         serial: record.serial.clone(),

@@ -162,7 +162,10 @@ impl Reader<'_> {
             trend,
             opcua,
             digest: Sha256::digest(document.text()).iter().map(|byte| format!("{byte:02x}")).collect(),
-            changed_at: file.metadata().and_then(|file| file.modified()).unwrap_or_else(|_| SystemTime::now()),
+            changed_at: file
+                .metadata()
+                .and_then(|file| file.modified())
+                .unwrap_or_else(|_| SystemTime::now()),
             recipes_folder,
             recipes,
             first_recipe,

@@ -2,7 +2,9 @@
 //!
 //! A test holds the table against the official node set.
 
-use State::{ContinuousExecution, Error, Halted, Initialized, Operational, Preoperational, Ready, SingleExecution};
+use State::{
+    ContinuousExecution, Error, Halted, Initialized, Operational, Preoperational, Ready, SingleExecution,
+};
 
 /// A state of either machine, with its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -162,7 +164,9 @@ pub struct Transition {
 impl Transition {
     /// The one from here to there for this reason, if there is one.
     pub fn find(from: State, to: State, cause: Option<Call>) -> Option<&'static Self> {
-        TRANSITIONS.iter().find(|transition| (transition.from, transition.to, transition.cause) == (from, to, cause))
+        TRANSITIONS
+            .iter()
+            .find(|transition| (transition.from, transition.to, transition.cause) == (from, to, cause))
     }
 }
 

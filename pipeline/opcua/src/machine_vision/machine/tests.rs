@@ -78,7 +78,9 @@ fn a_day_at_the_line() {
     let numbers = |steps: Steps| steps.iter().map(|step| step.number).collect::<Vec<_>>();
     assert_eq!(numbers(machine.happens(Happens::Released)), [140]);
     assert_eq!(numbers(machine.happens(Happens::RecipeThere)), [560]);
-    for (call, number) in [(Call::StartSingleJob, 671), (Call::Stop, 761), (Call::StartContinuous, 681), (Call::Abort, 862)] {
+    for (call, number) in
+        [(Call::StartSingleJob, 671), (Call::Stop, 761), (Call::StartContinuous, 681), (Call::Abort, 862)]
+    {
         assert_eq!(numbers(machine.call(call).unwrap()), [number]);
     }
     assert_eq!(numbers(machine.call(Call::UnprepareRecipe).unwrap()), [651]);
@@ -88,7 +90,11 @@ fn a_day_at_the_line() {
     assert_eq!(numbers(machine.happens(Happens::Broke)), [430]);
     assert_eq!(numbers(machine.happens(Happens::Released)), [340]);
     assert_eq!(numbers(machine.happens(Happens::Stopped)), [420]);
-    assert_eq!(numbers(machine.happens(Happens::Released)), [210, 140], "there is no way from Halted to Operational");
+    assert_eq!(
+        numbers(machine.happens(Happens::Released)),
+        [210, 140],
+        "there is no way from Halted to Operational"
+    );
     assert_eq!(numbers(machine.call(Call::Halt).unwrap()), [421]);
     assert_eq!(numbers(machine.happens(Happens::Withdrawn)), [0; 0], "halted is halted");
     assert_eq!(numbers(machine.call(Call::Reset).unwrap()), [211]);
@@ -115,10 +121,16 @@ fn the_table_is_the_official_node_sets() {
         assert_eq!(child_number(&items, step.node), Some(step.number), "{}", step.name);
         let targets = |kind: u32| {
             let references = items[&step.node].references.iter();
-            let targets = references.filter(|reference| reference.is_forward && reference.type_id == NodeId::new(0, kind));
+            let targets = references
+                .filter(|reference| reference.is_forward && reference.type_id == NodeId::new(0, kind));
             targets.map(|reference| name(&items, number_of(&reference.target_id))).collect::<Vec<_>>()
         };
-        assert_eq!((targets(51), targets(52)), (vec![step.from.as_str()], vec![step.to.as_str()]), "{}", step.name);
+        assert_eq!(
+            (targets(51), targets(52)),
+            (vec![step.from.as_str()], vec![step.to.as_str()]),
+            "{}",
+            step.name
+        );
         assert_eq!(targets(53).first().copied(), step.cause.map(Call::as_str), "{}", step.name);
         let mut effects = targets(54);
         effects.retain(|effect| *effect != "StateChangedEventType");
@@ -140,9 +152,11 @@ fn name(items: &BTreeMap<u32, ImportedItem>, node: u32) -> &str {
 
 /// The value of its one property: StateNumber or TransitionNumber.
 fn child_number(items: &BTreeMap<u32, ImportedItem>, node: u32) -> Option<u32> {
-    let property = items[&node].references.iter().find(|r| r.is_forward && r.type_id == NodeId::new(0, 46))?;
+    let property =
+        items[&node].references.iter().find(|r| r.is_forward && r.type_id == NodeId::new(0, 46))?;
     let NodeType::Variable(variable) = &items[&number_of(&property.target_id)].node else { return None };
-    let value = variable.value(TimestampsToReturn::Neither, &NumericRange::None, &Default::default(), 0.0).value;
+    let value =
+        variable.value(TimestampsToReturn::Neither, &NumericRange::None, &Default::default(), 0.0).value;
     assert_eq!(number_of(variable.node_id()), number_of(&property.target_id));
     match value {
         Some(Variant::UInt32(number)) => Some(number),

@@ -84,6 +84,9 @@ mod tests {
 
     #[test]
     fn a_filter_takes_the_three_words_and_no_other() {
-        assert_eq!([0, 1, 2, 3, -1].map(|number| TriState::try_from(number).is_ok()), [true, true, true, false, false]);
+        assert_eq!(
+            [0, 1, 2, 3, -1].map(|number| TriState::try_from(number).is_ok()),
+            [true, true, true, false, false]
+        );
     }
 }

@@ -1,10 +1,10 @@
 //! Lets the library read these structures, where a client sends one.
 
 use super::{
-    BinaryIdBaseDataType, ConfigurationDataType, ConfigurationIdDataType, ConfigurationTransferOptions, JobIdDataType,
-    MeasIdDataType, PartIdDataType, ProcessingTimesDataType, ProductDataType, ProductIdDataType,
-    RecipeIdExternalDataType, RecipeIdInternalDataType, RecipeTransferOptions, ResultDataType, ResultIdDataType,
-    ResultTransferOptions, SystemStateDescriptionDataType,
+    BinaryIdBaseDataType, ConfigurationDataType, ConfigurationIdDataType, ConfigurationTransferOptions,
+    JobIdDataType, MeasIdDataType, PartIdDataType, ProcessingTimesDataType, ProductDataType,
+    ProductIdDataType, RecipeIdExternalDataType, RecipeIdInternalDataType, RecipeTransferOptions,
+    ResultDataType, ResultIdDataType, ResultTransferOptions, SystemStateDescriptionDataType,
 };
 use opcua::types::{StaticTypeLoader, TypeLoaderInstance, binary_decode_to_enc, xml_decode_to_enc};
 use std::sync::OnceLock;

@@ -12,12 +12,13 @@ mod transfer;
 
 pub use enums::{ResultEvaluation, SystemState, TriState, result_state};
 pub use ids::{
-    BinaryIdBaseDataType, ConfigurationIdDataType, JobIdDataType, MeasIdDataType, PartIdDataType, ProductIdDataType,
-    RecipeIdExternalDataType, RecipeIdInternalDataType, ResultIdDataType,
+    BinaryIdBaseDataType, ConfigurationIdDataType, JobIdDataType, MeasIdDataType, PartIdDataType,
+    ProductIdDataType, RecipeIdExternalDataType, RecipeIdInternalDataType, ResultIdDataType,
 };
 pub use loader::MachineVisionTypes;
 pub use result::{
-    ConfigurationDataType, ProcessingTimesDataType, ProductDataType, ResultDataType, SystemStateDescriptionDataType,
+    ConfigurationDataType, ProcessingTimesDataType, ProductDataType, ResultDataType,
+    SystemStateDescriptionDataType,
 };
 pub use transfer::{ConfigurationTransferOptions, RecipeTransferOptions, ResultTransferOptions};
 

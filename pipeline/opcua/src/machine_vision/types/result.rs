@@ -1,8 +1,8 @@
 //! What came of a part, and what the station is and does.
 
 use super::{
-    ConfigurationIdDataType, JobIdDataType, MeasIdDataType, PartIdDataType, ProductIdDataType, RecipeIdExternalDataType,
-    RecipeIdInternalDataType, ResultIdDataType, structures,
+    ConfigurationIdDataType, JobIdDataType, MeasIdDataType, PartIdDataType, ProductIdDataType,
+    RecipeIdExternalDataType, RecipeIdInternalDataType, ResultIdDataType, structures,
 };
 use opcua::types::{DateTime, UAString, Variant};
 

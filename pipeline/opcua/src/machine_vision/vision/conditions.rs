@@ -36,12 +36,22 @@ impl Vision {
     }
 
     /// Somebody has seen a condition.
-    pub(super) fn acknowledge(&self, kind: Kind, arguments: &mut Arguments<'_>, caller: &Caller) -> Result<(), NotDone> {
+    pub(super) fn acknowledge(
+        &self,
+        kind: Kind,
+        arguments: &mut Arguments<'_>,
+        caller: &Caller,
+    ) -> Result<(), NotDone> {
         self.answered(kind, arguments, caller, VisionCondition::acknowledge)
     }
 
     /// Somebody says that it is dealt with.
-    pub(super) fn confirm(&self, kind: Kind, arguments: &mut Arguments<'_>, caller: &Caller) -> Result<(), NotDone> {
+    pub(super) fn confirm(
+        &self,
+        kind: Kind,
+        arguments: &mut Arguments<'_>,
+        caller: &Caller,
+    ) -> Result<(), NotDone> {
         self.answered(kind, arguments, caller, VisionCondition::confirm)
     }
 
@@ -50,7 +60,12 @@ impl Vision {
         kind: Kind,
         arguments: &mut Arguments<'_>,
         caller: &Caller,
-        answer: fn(&mut VisionCondition, &opcua::types::ByteString, &str, LocalizedText) -> Result<(), StatusCode>,
+        answer: fn(
+            &mut VisionCondition,
+            &opcua::types::ByteString,
+            &str,
+            LocalizedText,
+        ) -> Result<(), StatusCode>,
     ) -> Result<(), NotDone> {
         let (event, comment) = (arguments.bytes()?, arguments.comment()?);
         let mut inside = self.inside();

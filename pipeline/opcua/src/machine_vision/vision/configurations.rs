@@ -11,19 +11,28 @@ use opcua::types::{DateTime, Variant};
 
 impl Vision {
     /// The one that is active stays so; another would need a restart from other files.
-    pub(super) fn activate_configuration(&self, arguments: &mut Arguments<'_>) -> Result<Vec<Variant>, NotDone> {
+    pub(super) fn activate_configuration(
+        &self,
+        arguments: &mut Arguments<'_>,
+    ) -> Result<Vec<Variant>, NotDone> {
         self.must_be_ours(arguments.named::<ConfigurationIdDataType>()?)?;
         Ok(Vec::new())
     }
 
-    pub(super) fn get_configuration_by_id(&self, arguments: &mut Arguments<'_>) -> Result<Vec<Variant>, NotDone> {
+    pub(super) fn get_configuration_by_id(
+        &self,
+        arguments: &mut Arguments<'_>,
+    ) -> Result<Vec<Variant>, NotDone> {
         let id = arguments.named::<ConfigurationIdDataType>()?;
         let _timeout = arguments.int32()?; // nothing is kept for a client
         self.must_be_ours(id)?;
         Ok(vec![self.inside().handles.open().into(), structure(self.configuration())])
     }
 
-    pub(super) fn get_configuration_list(&self, arguments: &mut Arguments<'_>) -> Result<Vec<Variant>, NotDone> {
+    pub(super) fn get_configuration_list(
+        &self,
+        arguments: &mut Arguments<'_>,
+    ) -> Result<Vec<Variant>, NotDone> {
         let (_max, start) = (arguments.uint32()?, arguments.uint32()?); // there is one
         let _timeout = arguments.int32()?; // nothing is kept for a client
         let listed: Vec<_> = (start == 0).then(|| self.configuration()).into_iter().collect();

@@ -59,7 +59,9 @@ impl Vision {
             Method::GetResultListFiltered => return self.get_result_list_filtered(arguments),
             Method::GetConfigurationById => return self.get_configuration_by_id(arguments),
             Method::GetConfigurationList => return self.get_configuration_list(arguments),
-            Method::ReleaseRecipeHandle | Method::ReleaseResultHandle | Method::ReleaseConfigurationHandle => {
+            Method::ReleaseRecipeHandle
+            | Method::ReleaseResultHandle
+            | Method::ReleaseConfigurationHandle => {
                 return self.release_handle(arguments);
             }
             _ => {}

@@ -28,7 +28,9 @@ impl Vision {
         let result = result(found, &self.configuration_id(), job.as_ref());
         let fields = fields(&result);
         let mut values = vec![self.value(LATEST, structure(result.clone()))];
-        values.extend(fields.iter().map(|field| self.value(&format!("{LATEST}/{}", field.name), field.value.clone())));
+        values.extend(
+            fields.iter().map(|field| self.value(&format!("{LATEST}/{}", field.name), field.value.clone())),
+        );
         self.set(&values);
         let says = format!("Part {}: {}.", found.part, found.verdict.as_str());
         let mut event = self.event(1024, RESULTS, &says, INFORMATION); // ResultReadyEventType
@@ -75,7 +77,10 @@ impl Vision {
         self.recipe_is(&mut inside, self.station.current_recipe(), preparation);
         if inside.dropped != dropped {
             inside.dropped = dropped;
-            tracing::error!(dropped, "Results came faster than OPC UA clients could be told; they are in the ledger only.");
+            tracing::error!(
+                dropped,
+                "Results came faster than OPC UA clients could be told; they are in the ledger only."
+            );
             if inside.job.as_ref().is_some_and(|job| job.part.is_some()) {
                 self.job_done(&mut inside); // its result may be among them: nobody is to wait for ever
             }
@@ -89,7 +94,9 @@ impl Vision {
         let was_known = inside.recipe.is_some();
         inside.recipe = recipe;
         match (&inside.recipe, &inside.preparing) {
-            (Some(now), Some(preparing)) if now.name == preparing.recipe.name && now.digest == preparing.recipe.digest => {
+            (Some(now), Some(preparing))
+                if now.name == preparing.recipe.name && now.digest == preparing.recipe.digest =>
+            {
                 self.prepared(inside);
                 return;
             }

@@ -64,7 +64,8 @@ impl Vision {
         takes(&self.inside(), Call::PrepareRecipe)?;
         let known = self.recipes().await?;
         let recipe = known.into_iter().find(|recipe| recipe.is_called(&meant.id));
-        let recipe = recipe.ok_or_else(|| Refusal::UnknownRecipe(format!("there is no recipe {}", meant.id)))?;
+        let recipe =
+            recipe.ok_or_else(|| Refusal::UnknownRecipe(format!("there is no recipe {}", meant.id)))?;
         meant.must_be(&recipe)?;
         {
             let mut inside = self.inside();
@@ -120,7 +121,9 @@ fn meant(arguments: &mut Arguments<'_>) -> Result<Meant, NotDone> {
             hash: external.hash.clone(),
             external: Some(external),
         }),
-        (None, None) => Err(Refusal::BadArgument("neither ExternalId nor InternalIdIn names a recipe".to_owned()).into()),
+        (None, None) => {
+            Err(Refusal::BadArgument("neither ExternalId nor InternalIdIn names a recipe".to_owned()).into())
+        }
     }
 }
 
@@ -132,7 +135,9 @@ impl Meant {
             Err(Refusal::OtherRecipe(format!("recipe {} has another {what} than was asked for", recipe.name)))
         };
         match (&self.version, &self.hash) {
-            (Some(version), _) if !version.is_empty() && Some(version) != is.version.as_ref() => differs("version"),
+            (Some(version), _) if !version.is_empty() && Some(version) != is.version.as_ref() => {
+                differs("version")
+            }
             (_, Some(hash)) if !hash.is_null_or_empty() && Some(hash) != is.hash.as_ref() => differs("hash"),
             _ => Ok(()),
         }

@@ -19,7 +19,10 @@ impl Vision {
         Ok(vec![handle.into(), structure(result)])
     }
 
-    pub(super) fn get_result_components_by_id(&self, arguments: &mut Arguments<'_>) -> Result<Vec<Variant>, NotDone> {
+    pub(super) fn get_result_components_by_id(
+        &self,
+        arguments: &mut Arguments<'_>,
+    ) -> Result<Vec<Variant>, NotDone> {
         let (result, handle) = self.result_of(arguments)?;
         let mut outputs: Vec<Variant> =
             fields(&result).into_iter().skip(1).map(|field| field.value).collect(); // the id is known
@@ -27,7 +30,10 @@ impl Vision {
         Ok(outputs)
     }
 
-    pub(super) fn get_result_list_filtered(&self, arguments: &mut Arguments<'_>) -> Result<Vec<Variant>, NotDone> {
+    pub(super) fn get_result_list_filtered(
+        &self,
+        arguments: &mut Arguments<'_>,
+    ) -> Result<Vec<Variant>, NotDone> {
         let wanted = Wanted {
             state: arguments.int32()?,
             meas: arguments.name::<MeasIdDataType>()?,
@@ -62,7 +68,9 @@ impl Vision {
         let mut inside = self.inside();
         let result = inside.results.by_id(id.as_ref()).cloned();
         let result = result.ok_or_else(|| {
-            Refusal::UnknownResult(format!("there is no result {id} among the last ones; the station's ledger has all"))
+            Refusal::UnknownResult(format!(
+                "there is no result {id} among the last ones; the station's ledger has all"
+            ))
         })?;
         Ok((result, inside.handles.open()))
     }

@@ -34,7 +34,9 @@ impl Vision {
         let condition = self.station.condition();
         if call == Call::Reset && condition.doing == Doing::Fault {
             let reasons = condition.reasons.join("; ");
-            return Err(Refusal::NotReady(format!("the station is broken and must be restarted: {reasons}")).into());
+            return Err(
+                Refusal::NotReady(format!("the station is broken and must be restarted: {reasons}")).into()
+            );
         }
         self.station.hold(&says)?;
         self.go(&mut inside, call);
@@ -68,7 +70,8 @@ impl Vision {
             return Err(Refusal::BadArgument("no recipe of this station has parameters".to_owned()).into());
         }
         if let Some(product) = &product_id {
-            let says = format!("no recipe was prepared for the product {}: this station knows none", product.id);
+            let says =
+                format!("no recipe was prepared for the product {}: this station knows none", product.id);
             return Err(Refusal::NotPrepared(says).into());
         }
         self.must_be_prepared(&inside, recipe_id.as_ref())?;
@@ -83,11 +86,17 @@ impl Vision {
         Ok(vec![structure(id)])
     }
 
-    fn must_be_prepared(&self, inside: &Inside, wanted: Option<&RecipeIdExternalDataType>) -> Result<(), Refusal> {
+    fn must_be_prepared(
+        &self,
+        inside: &Inside,
+        wanted: Option<&RecipeIdExternalDataType>,
+    ) -> Result<(), Refusal> {
         let Some(wanted) = wanted.map(|wanted| wanted.id.as_ref()) else { return Ok(()) };
         match &inside.recipe {
             Some(now) if now.is_called(wanted) => Ok(()),
-            Some(now) => Err(Refusal::NotPrepared(format!("recipe {wanted} is not prepared; {} is", now.name))),
+            Some(now) => {
+                Err(Refusal::NotPrepared(format!("recipe {wanted} is not prepared; {} is", now.name)))
+            }
             None => Err(Refusal::NotPrepared(format!("recipe {wanted} is not prepared; none is"))),
         }
     }
@@ -108,7 +117,8 @@ impl Vision {
     }
 
     pub(super) fn go(&self, inside: &mut Inside, call: Call) {
-        let steps = inside.machine.call(call).expect("it was asked under this lock whether the call is taken");
+        let steps =
+            inside.machine.call(call).expect("it was asked under this lock whether the call is taken");
         self.follow(inside, &steps);
     }
 }

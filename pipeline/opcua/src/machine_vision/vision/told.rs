@@ -43,7 +43,8 @@ impl Vision {
                 _ => {}
             }
             self.set(&values);
-            let mut events: Vec<VisionEvent> = step.effect.map(|effect| self.effect(inside, effect, step)).into_iter().collect();
+            let mut events: Vec<VisionEvent> =
+                step.effect.map(|effect| self.effect(inside, effect, step)).into_iter().collect();
             events.push(self.transition(1018, step, INFORMATION)); // StateChangedEventType
             self.raise(&events);
             if step.from == State::Operational || matches!(step.effect, Some(Effect::Ready)) {
