@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// Pinhole camera with Brown–Conrady distortion, OpenCV's convention.
 ///
 /// `x' = x(1 + k1 r² + k2 r⁴ + k3 r⁶) + 2 p1 xy + p2 (r² + 2x²)` on the normalised plane, likewise y;
-/// then `u = fx x' + cx`. Here `cx`, `cy` follow OpenCV: pixel *centres* at whole numbers.
+/// then `u = fx x' + cx`. Where `rational` is not zero, the first bracket is divided by `1 + k4 r² + k5 r⁴ + k6 r⁶`. Here `cx`, `cy` follow OpenCV: pixel *centres* at whole numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lens {
@@ -22,6 +22,17 @@ pub struct Lens {
     pub cy: f64,
     /// `[k1, k2, p1, p2, k3]`.
     pub distortion: [f64; 5],
+    /// `[k4, k5, k6]` of the rational model; zero for a lens that five numbers describe.
+    #[serde(default)]
+    pub rational: [f64; 3],
+}
+
+impl Lens {
+    /// `[k1, k2, p1, p2, k3, k4, k5, k6]`, as OpenCV wants them.
+    pub fn coefficients(&self) -> [f64; 8] {
+        let ([k1, k2, p1, p2, k3], [k4, k5, k6]) = (self.distortion, self.rational);
+        [k1, k2, p1, p2, k3, k4, k5, k6]
+    }
 }
 
 /// A picture of an even white target: what full light looks like at each pixel.

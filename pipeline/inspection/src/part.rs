@@ -119,11 +119,15 @@ pub enum Cause {
     Device = 111,
     /// The inference server did not answer in time, or not at all.
     Remote = 112,
+    /// Parts and pictures no longer belong together; everything is rejected until the count begins anew.
+    LostSync = 113,
+    /// The rules could not come to a verdict: they panicked.
+    Verdict = 114,
 }
 
 impl Cause {
     /// Every cause, for metrics and the PLC map.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Deadline,
         Self::Overrun,
         Self::FrameLost,
@@ -137,6 +141,8 @@ impl Cause {
         Self::DuplicateId,
         Self::Device,
         Self::Remote,
+        Self::LostSync,
+        Self::Verdict,
     ];
 
     /// Word 15 of the register block.
@@ -160,6 +166,8 @@ impl Cause {
             Self::DuplicateId => "duplicate_id",
             Self::Device => "device",
             Self::Remote => "remote",
+            Self::LostSync => "lost_sync",
+            Self::Verdict => "verdict",
         }
     }
 }
@@ -180,6 +188,8 @@ impl fmt::Display for Cause {
             Self::DuplicateId => "its part id was given twice",
             Self::Device => "the device that runs its model failed",
             Self::Remote => "the inference server did not answer",
+            Self::LostSync => "parts and pictures are out of step",
+            Self::Verdict => "its rules could not be applied",
         })
     }
 }

@@ -39,6 +39,9 @@ pub enum LedgerError {
         /// The latest one known here.
         known: i64,
     },
+    /// A bug in the writing of records, or of SQLite.
+    #[error("writing the ledger ended by a panic; please report what the log says before this line")]
+    Panicked,
     /// Read only, but written by an earlier version.
     #[error("{} has schema version {found}, this Plumb reads version {known}; start the station once, which brings it up to date", path.display())]
     Older {

@@ -22,6 +22,9 @@ use std::{
     time::Duration,
 };
 
+/// Hears that rows are about to be written.
+pub type Commits = Box<dyn FnMut() + Send>;
+
 /// Owner of the ledger's threads. Dropping it closes it, and logs what [`Ledger::close`] would return.
 pub struct Ledger {
     folder: PathBuf,
@@ -50,6 +53,14 @@ impl Ledger {
     /// When a config value is out of range, the folder cannot be written, another process has it, or the database
     /// is damaged, foreign or of a later version.
     pub fn open(folder: &Path, config: LedgerConfig) -> Result<Self, LedgerError> {
+        Self::open_heard(folder, config, Box::new(|| ()))
+    }
+
+    /// As [`Ledger::open`]; `commits` is called on thread `ledger` before each commit, which waits for it.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_heard(folder: &Path, config: LedgerConfig, commits: Commits) -> Result<Self, LedgerError> {
         if let Some((key, says)) = config.problems().into_iter().next() {
             return Err(LedgerError::Config { key, says });
         }
@@ -89,6 +100,7 @@ impl Ledger {
             gate: Arc::clone(&record_gate),
             numbers: shared,
             counters: Arc::clone(&counters),
+            commits,
         };
         let picture_writer = PictureWriter {
             folder: folder.to_owned(),

@@ -38,7 +38,7 @@ mod writer;
 pub use config::{LedgerConfig, PictureConfig, PictureFormat};
 pub use error::{Full, LedgerError};
 pub use keep::keep_picture;
-pub use ledger::Ledger;
+pub use ledger::{Commits, Ledger};
 pub use model::{LivePlace, ModelBook, ModelChange, ModelEntry, ModelError, ModelState, NewModel, pick};
 pub use numbers::PartNumbers;
 pub use picture::{PictureJob, PictureSender};

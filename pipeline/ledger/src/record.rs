@@ -54,6 +54,10 @@ pub struct Record {
     /// Digest of the calibration in force, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_digest: Option<String>,
+    /// Why lengths and areas in mm of this part do not count as measured: a sentence a camera whose calibration has
+    /// expired, or is of another camera or size. Empty where all is well, and where no calibration was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncalibrated: Vec<String>,
     /// What became of the answer on its way to the PLC; absent where there is no PLC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plc: Option<PlcRecord>,
@@ -85,6 +89,7 @@ impl Record {
             timings_us: Timings::default(),
             models: Vec::new(),
             calibration_digest: None,
+            uncalibrated: Vec::new(),
             plc: None,
             pictures: Vec::new(),
             pictures_missing: Vec::new(),

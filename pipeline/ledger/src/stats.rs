@@ -1,6 +1,13 @@
 //! What the ledger did so far, for metrics: read without asking the database.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use crate::writer::QUEUE;
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+/// A writer that has shown no life for so long hangs. Its queue holds ten seconds of the fastest line.
+const HUNG: Duration = Duration::from_secs(3);
 
 /// Counts since the ledger was opened, and how things stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +23,8 @@ pub struct LedgerStats {
     pub write_errors: u64,
     /// True from a failed attempt to the next that works, and after the `ledger` thread died.
     pub failing: bool,
+    /// Since when the `ledger` thread has shown no life, in ms; without work it does once a second.
+    pub silent_ms: u64,
     /// Records waiting in the queue (at most 1024), those of the running commit not counted.
     pub queue_depth: u64,
     /// How long the last commit took, in µs.
@@ -40,9 +49,24 @@ pub struct LedgerStats {
     pub pictures_queue_depth: u64,
 }
 
+impl LedgerStats {
+    /// The `ledger` thread has stood still for longer than any healthy disk makes it.
+    pub fn is_hung(&self) -> bool {
+        u128::from(self.silent_ms) > HUNG.as_millis()
+    }
+
+    /// Records that are handed over now will be kept: the thread works, and its queue has room.
+    pub fn lives(&self) -> bool {
+        !self.failing && !self.is_hung() && self.queue_depth < QUEUE as u64
+    }
+}
+
 /// The same, as the threads count it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Counters {
+    began: Instant,
+    /// In ms since it began.
+    last_beat: AtomicU64,
     pub(crate) committed: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) lost: AtomicU64,
@@ -57,7 +81,38 @@ pub(crate) struct Counters {
     pub(crate) pictures_failed: AtomicU64,
 }
 
+impl Default for Counters {
+    fn default() -> Self {
+        let zero = AtomicU64::default;
+        Self {
+            began: Instant::now(),
+            last_beat: zero(),
+            committed: zero(),
+            refused: zero(),
+            lost: zero(),
+            write_errors: zero(),
+            failing: AtomicBool::new(false),
+            last_commit_us: zero(),
+            shadows_committed: zero(),
+            shadows_refused: zero(),
+            shadows_lost: zero(),
+            pictures_written: zero(),
+            pictures_dropped: zero(),
+            pictures_failed: zero(),
+        }
+    }
+}
+
 impl Counters {
+    /// The `ledger` thread shows life.
+    pub(crate) fn beat(&self) {
+        self.last_beat.store(self.now_ms(), Relaxed);
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+
     /// Without the queue depths and numbers, which others know.
     pub(crate) fn snapshot(&self) -> LedgerStats {
         LedgerStats {
@@ -66,6 +121,7 @@ impl Counters {
             lost: self.lost.load(Relaxed),
             write_errors: self.write_errors.load(Relaxed),
             failing: self.failing.load(Relaxed),
+            silent_ms: self.now_ms().saturating_sub(self.last_beat.load(Relaxed)),
             last_commit_us: self.last_commit_us.load(Relaxed),
             shadows_committed: self.shadows_committed.load(Relaxed),
             shadows_refused: self.shadows_refused.load(Relaxed),

@@ -4,6 +4,7 @@ use crate::{
     Full, LedgerError, Record, ShadowRecord,
     database::{Database, RecordRow},
     gate::Gate,
+    ledger::Commits,
     numbers::Numbers,
     picture::PictureRow,
     shadow::ShadowRow,
@@ -12,6 +13,7 @@ use crate::{
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select};
 use std::{
     convert::Infallible,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     slice,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -78,6 +80,7 @@ pub(crate) struct Writer {
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) batch: Batch,
+    pub(crate) commits: Commits,
 }
 
 /// Rows of the coming commit, and the row ids last used.
@@ -121,6 +124,7 @@ impl Writer {
     pub(crate) fn run(mut self) -> Option<Database> {
         loop {
             // Asked before collecting: from here on nothing can come in that the collecting does not see.
+            self.counters.beat();
             let last_round = self.gate.is_shut() && self.gate.is_empty();
             self.collect();
             if !self.commit() {
@@ -181,7 +185,10 @@ impl Writer {
         let mut closing_since = None;
         loop {
             let begun = Instant::now();
-            let Err(error) = self.attempt() else {
+            self.counters.beat();
+            // A panic in writing is a failed attempt like any other: the batch is still here, and SQLite rolls back.
+            let attempt = catch_unwind(AssertUnwindSafe(|| self.attempt()));
+            let Err(error) = attempt.unwrap_or(Err(LedgerError::Panicked)) else {
                 let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
                 self.counters.last_commit_us.store(took, Relaxed);
                 if self.counters.failing.swap(false, Relaxed) {
@@ -220,6 +227,7 @@ impl Writer {
         if self.batch.len() == 0 {
             return Ok(());
         }
+        (self.commits)();
         match database.write(&self.batch.records, &self.batch.pictures, &self.batch.shadows) {
             Err(error) if error.is_about_the_rows() => return self.write_singly(),
             other => other?,

@@ -387,3 +387,49 @@ fn many_threads_never_get_the_same_part_id() {
         threads.into_iter().flat_map(|thread| thread.join().expect("counts")).collect();
     assert_eq!(ids.len(), 20_000);
 }
+
+#[test]
+fn a_panic_in_writing_is_a_failed_attempt_and_costs_no_record() {
+    let folder = tempfile::tempdir().expect("temp folder");
+    let mut panics = 3;
+    let commits = Box::new(move || {
+        panics -= 1;
+        assert!(panics < 0, "a test of what happens when writing panics");
+    });
+    let ledger = Ledger::open_heard(folder.path(), LedgerConfig::default(), commits).expect("a ledger");
+    ledger.writer().try_send(record(1)).expect("there is room");
+    until(&ledger, "written", |stats| stats.committed == 1 && stats.lives());
+    assert_eq!((ledger.stats().write_errors, ledger.stats().lost), (3, 0));
+    ledger.close().expect("nothing was lost");
+}
+
+#[test]
+fn a_writer_that_hangs_shows_no_life_until_it_goes_on() {
+    let folder = tempfile::tempdir().expect("temp folder");
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let commits = Box::new(move || {
+        let _ = wait.recv(); // ends with an error, once, when the other end is dropped
+    });
+    let ledger = Ledger::open_heard(folder.path(), LedgerConfig::default(), commits).expect("a ledger");
+    assert!(ledger.stats().lives());
+    ledger.writer().try_send(record(1)).expect("there is room");
+    until(&ledger, "hung", |stats| stats.is_hung() && !stats.failing && !stats.lives());
+    drop(go_on);
+    until(&ledger, "alive again", |stats| stats.committed == 1 && stats.lives());
+    ledger.close().expect("nothing was lost");
+}
+
+#[test]
+fn a_full_queue_is_no_sign_of_life() {
+    let folder = tempfile::tempdir().expect("temp folder");
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let commits = Box::new(move || {
+        let _ = wait.recv(); // ends with an error, once, when the other end is dropped
+    });
+    let ledger = Ledger::open_heard(folder.path(), LedgerConfig::default(), commits).expect("a ledger");
+    let sent = (1..).take_while(|id| ledger.writer().try_send(record(*id)).is_ok()).count() as u64;
+    assert!(!ledger.stats().lives(), "a part that passes now would have no record");
+    drop(go_on);
+    until(&ledger, "emptied", |stats| stats.committed == sent && stats.lives());
+    ledger.close().expect("what was taken is written");
+}

@@ -12,8 +12,8 @@ mod foreign;
 
 use foreign::{Peer, python};
 use plumb_plc::{
-    AdsConfig, Answer, ModbusTcpConfig, PlcConfig, PlcEvent, PlcLink, Role, S7Config, SlmpConfig,
-    StationState, VerdictCode,
+    AdsConfig, Answer, LogixConfig, ModbusTcpConfig, PlcConfig, PlcEvent, PlcLink, Role, S7Config,
+    SlmpConfig, StationState, VerdictCode,
     simulator::{LineInputs, LineWiring, PlcProgramConfig, ScanOut, SimulatedPlc, SimulatedPlcConfig},
 };
 use std::{
@@ -38,17 +38,48 @@ impl LineWiring for NoBelt {
     fn outputs(&mut self, _now: Instant, _out: &ScanOut) {}
 }
 
-/// Somebody else's stacks: path, script, Python module, and how the station reaches it.
-const FOREIGN: [(&str, &str, &str, fn(String) -> PlcConfig); 3] = [
-    ("s7", "s7.py", "snap7", |at| PlcConfig::S7(S7Config::new(at, 100))),
-    ("ads", "ads.py", "pyads", |at| PlcConfig::Ads(AdsConfig::new(at, "127.0.0.1.1.1"))),
-    ("slmp", "slmp.py", "pymcprotocol", |at| {
-        PlcConfig::Slmp(SlmpConfig::new(at, "D0".parse().expect("a device")))
-    }),
+/// Somebody else's stack of a protocol.
+struct Foreign {
+    path: &'static str,
+    script: &'static str,
+    module: &'static str,
+    config: fn(String) -> PlcConfig,
+}
+
+const FOREIGN: [Foreign; 5] = [
+    Foreign {
+        path: "s7",
+        script: "s7.py",
+        module: "snap7",
+        config: |at| PlcConfig::S7(S7Config::new(at, 100)),
+    },
+    Foreign {
+        path: "ads",
+        script: "ads.py",
+        module: "pyads",
+        config: |at| PlcConfig::Ads(AdsConfig::new(at, "127.0.0.1.1.1")),
+    },
+    Foreign {
+        path: "slmp",
+        script: "slmp.py",
+        module: "pymcprotocol",
+        config: |at| PlcConfig::Slmp(SlmpConfig::new(at, "D0".parse().expect("a device"))),
+    },
+    Foreign {
+        path: "logix",
+        script: "logix.py",
+        module: "ethernetip",
+        config: |at| PlcConfig::Logix(LogixConfig::new(at)),
+    },
+    Foreign {
+        path: "opc_ua_encrypted",
+        script: "opc_ua.py",
+        module: "asyncua",
+        config: |at| PlcConfig::OpcUa(foreign::opc_ua(at)),
+    },
 ];
 
 fn main() {
-    print("tcp_echo", echo());
     for (path, fc23, cycle_ms) in [("fc23", true, 5), ("fc16_fc3", false, 5), ("fc23_cycle_1ms", true, 1)] {
         let program = PlcProgramConfig { buffer_results: false, ..PlcProgramConfig::new(1_000) };
         let plc =
@@ -56,18 +87,23 @@ fn main() {
         let plc = SimulatedPlc::start(plc, NoBelt).expect("a free port");
         let address = plc.local_addr().expect("a server").to_string();
         let config = ModbusTcpConfig { cycle_ms, ..ModbusTcpConfig::new(Role::Client, address) };
-        print(path, run(PlcConfig::ModbusTcp(config)));
+        measure(path, PlcConfig::ModbusTcp(config));
     }
-    for (path, script, module, config) in FOREIGN {
+    for Foreign { path, script, module, config } in FOREIGN {
         let Some(python) = python(module) else { continue };
         let peer = Peer::start(&python, script, &[]);
-        print(path, run(config(peer.plc.server.to_string())));
+        measure(path, config(peer.plc.server.to_string()));
     }
 }
 
-fn run(config: PlcConfig) -> Vec<Duration> {
+/// One line: the path, and the bare echo just before it, which says how busy the machine was.
+fn measure(path: &str, config: PlcConfig) {
+    let [echo_p50, echo_p99, _] = quantiles(echo());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(answers(config))
+    let [p50, p99, max] = quantiles(runtime.expect("a runtime").block_on(answers(config)));
+    println!(
+        r#"{{"path":"{path}","answers":{ANSWERS},"p50_ms":{p50:.3},"p99_ms":{p99:.3},"max_ms":{max:.3},"echo_p50_ms":{echo_p50:.3},"echo_p99_ms":{echo_p99:.3}}}"#
+    );
 }
 
 /// A bare request and answer of the same size, as often and as far apart.
@@ -125,11 +161,8 @@ async fn answers(config: PlcConfig) -> Vec<Duration> {
     took
 }
 
-fn print(path: &str, mut took: Vec<Duration>) {
+/// Median, 99th percentile and maximum, in ms.
+fn quantiles(mut took: Vec<Duration>) -> [f64; 3] {
     took.sort_unstable();
-    let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-    let (count, p50, p99, max) = (took.len(), at(0.5), at(0.99), at(1.0));
-    println!(
-        r#"{{"path":"{path}","answers":{count},"p50_ms":{p50:.3},"p99_ms":{p99:.3},"max_ms":{max:.3}}}"#
-    );
+    [0.5, 0.99, 1.0].map(|share| took[((took.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3)
 }

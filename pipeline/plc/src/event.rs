@@ -1,6 +1,6 @@
 //! What the PLC, or its silence, tells the station.
 
-use crate::VerdictCode;
+use crate::{VerdictCode, register_map::GateStatus};
 use plumb_inspection::{PartId, RecipeNumber};
 use std::{fmt, time::Duration};
 
@@ -51,6 +51,18 @@ pub enum PlcEvent {
     ClearErrors,
     /// The line starts or stops. Sent once after each connect, then at each change.
     LineRunning(bool),
+    /// The PLC's part number moved without a Trigger: its photo-eye saw a part. Each of the numbers in between was
+    /// a part too. Sent from the second number after a connect on.
+    PartSeen {
+        /// The number before.
+        after: PartId,
+        /// The number now.
+        part: PartId,
+        /// Encoder count of `part` at the photo-eye.
+        encoder: u32,
+    },
+    /// What the PLC sees behind the gate. Sent after a connect where anything is the matter, then at each change.
+    GateStatus(GateStatus),
     /// The PLC acknowledged the write (client), or read the answer (server).
     AnswerDelivered {
         /// Whose answer.

@@ -3,6 +3,27 @@
 //! It does no I/O and has no clock. A protocol asks [`Handshake::outgoing`] for the block just before it goes out,
 //! calls [`Handshake::delivered`] when the PLC has it, and [`Handshake::incoming`] with what the PLC said. Every
 //! wait ends by itself (see [`Timing`]); what was found out stands in [`Handshake::next_event`].
+//!
+//! What a PLC does wrong has its answer too (`handshake/wrong_moves.rs` goes through them row by row):
+//!
+//! | wrong move of the PLC | what the station does |
+//! |---|---|
+//! | Trigger while TriggerReady or TriggerEnable is 0 | MissedTrigger 1, no TriggerAck, no picture; cleared by the next good Trigger, by TriggerEnable falling, by ClearErrors |
+//! | Trigger found at 1 after a (re)connect | the same: the part may be long gone |
+//! | Trigger held after TriggerAck | it is one part; after `trigger_drop_ms` TriggerAck falls by itself; the next part needs a rise |
+//! | another part id under a Trigger still held | MissedTrigger for that part; the first is answered |
+//! | Trigger dropped before TriggerAck was seen | the part has begun and is answered; TriggerAck falls with Trigger |
+//! | TriggerEnable dropped under TriggerAck | TriggerAck falls; the part has begun and is answered |
+//! | part id 0 | the station numbers the part |
+//! | a part id used again while the first is open | the first one's answer reaches nobody (`NumberReused`), and is withdrawn if it is shown |
+//! | ResultsAck never set | after `result_ms` the result is withdrawn and the next one shown |
+//! | ResultsAck never dropped | it acknowledges nothing more; after `result_ms` the next result is shown all the same |
+//! | ResultsAck without BufferResults | ignored |
+//! | results not taken, more than eight waiting | BufferOverrun 1, the oldest is dropped (`AnswerOverrun`) |
+//! | heartbeat frozen | after `plc_heartbeat_ms`: TriggerReady 0, a Trigger is missed; answers are still shown; all is well at the next beat |
+//! | RecipeChange to a recipe that there is not | RecipeChanging 1 until the station has found out, then 0 with the old number in word 18; the old recipe judges on |
+//! | RecipeChange held, or to the active recipe | heard once; the active one is granted already |
+//! | reserved bits and words | ignored |
 
 mod pulse;
 mod recipe_change;
@@ -64,11 +85,19 @@ pub struct StationState {
     pub recipe_changing: bool,
     /// The recipe that judges now.
     pub recipe: RecipeNumber,
+    /// The line had better stop.
+    pub line_stop_request: bool,
 }
 
 impl Default for StationState {
     fn default() -> Self {
-        Self { online: false, fault: false, recipe_changing: false, recipe: RecipeNumber(0) }
+        Self {
+            online: false,
+            fault: false,
+            recipe_changing: false,
+            recipe: RecipeNumber(0),
+            line_stop_request: false,
+        }
     }
 }
 
@@ -112,6 +141,9 @@ pub struct Handshake {
     recipe_change: RecipeChange,
     clear_errors: bool,
     line_running: Option<bool>,
+    gate: GateStatus,
+    /// The PLC's part number as last read.
+    part_seen: Option<PartId>,
     exposing_since: Option<Instant>,
     exposure_complete: bool,
     open: VecDeque<Open>,
@@ -135,6 +167,8 @@ impl Handshake {
             recipe_change: RecipeChange::default(),
             clear_errors: false,
             line_running: None,
+            gate: GateStatus::default(),
+            part_seen: None,
             exposing_since: None,
             exposure_complete: false,
             open: VecDeque::new(),
@@ -164,6 +198,7 @@ impl Handshake {
                 missed_trigger: self.trigger.missed,
                 recipe_changing: self.recipe_changing(),
                 fault: self.state.fault,
+                line_stop_request: self.state.line_stop_request,
                 ..Status::default()
             },
             heartbeat: self.heartbeat,
@@ -214,6 +249,9 @@ impl Handshake {
         if self.line_running.replace(control.line_running) != Some(control.line_running) {
             self.events.push_back(PlcEvent::LineRunning(control.line_running));
         }
+        if std::mem::replace(&mut self.gate, said.gate) != said.gate {
+            self.events.push_back(PlcEvent::GateStatus(said.gate));
+        }
         if control.clear_errors && !self.clear_errors {
             self.trigger.missed = false;
             self.results.overrun = false;
@@ -225,8 +263,14 @@ impl Handshake {
         }
         self.results.read(now, control.buffer_results, control.results_ack);
         let can_take = heard && self.can_take_a_trigger();
+        let before = std::mem::replace(&mut self.part_seen, said.part);
         if let Some(edge) = self.trigger.read(now, said, can_take) {
             self.part_announced(now, edge, said.part, said.encoder);
+        } else if let (Some(after), Some(part)) = (before, said.part)
+            && after != part
+            && !control.trigger
+        {
+            self.events.push_back(PlcEvent::PartSeen { after, part, encoder: said.encoder });
         }
         self.limit_events();
     }
@@ -246,6 +290,8 @@ impl Handshake {
         self.recipe_change.disconnected();
         self.clear_errors = false;
         self.line_running = None;
+        self.gate = GateStatus::default();
+        self.part_seen = None;
         self.events.push_back(PlcEvent::LinkDown { kind, says });
         self.tick(now);
     }
@@ -426,3 +472,5 @@ impl Handshake {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrong_moves;

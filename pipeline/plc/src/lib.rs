@@ -19,6 +19,7 @@ pub use event::{DropCause, LinkFaultKind, PlcEvent, Wait};
 pub use handshake::{StationState, Timing};
 pub use link::{AnswerError, PlcError, PlcLink};
 pub use protocol::{
-    AdsConfig, Device, ModbusTcpConfig, OpcUaConfig, PlcConfig, Role, S7Config, Single, SlmpConfig,
+    AdsConfig, Device, EthernetIpConfig, LogixConfig, ModbusTcpConfig, OpcUaConfig, Place, PlcConfig, Role,
+    S7Config, Single, SlmpConfig, ethernet_ip,
 };
-pub use register_map::{FromPlc, ToPlc};
+pub use register_map::{FromPlc, GateStatus, ToPlc};

@@ -106,6 +106,11 @@ impl PlcLink {
         }
     }
 
+    /// Its task has ended by itself, which only a panic brings about: no answer is delivered any more.
+    pub fn has_ended(&self) -> bool {
+        self.task.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
     /// Events lost because the station did not take them; more than 0 is a bug of the station.
     pub fn events_lost(&self) -> u64 {
         self.port.step(|shake, _| shake.events_lost())
@@ -235,7 +240,49 @@ pub struct AnswerError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::LinkFaultKind;
+    use crate::{LinkFaultKind, protocol::Session};
+
+    /// A protocol with a bug.
+    struct Panics;
+
+    impl Protocol for Panics {
+        fn serve<'a>(&'a mut self, _port: &'a Arc<Port>) -> Session<'a> {
+            Box::pin(async { panic!("a test of what happens when a protocol panics") })
+        }
+
+        fn timing(&self) -> Timing {
+            Timing::default()
+        }
+
+        fn backoff(&self) -> (Duration, Duration) {
+            (STOP, STOP)
+        }
+
+        fn peer(&self) -> String {
+            "nobody".to_owned()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_link_that_panics_says_that_it_has_ended_and_takes_no_answer() {
+        let (events, _heard) = mpsc::channel(8);
+        let port = Arc::new(Port::new(Timing::default(), events));
+        let task = tokio::spawn(keep_up(Box::new(Panics), Arc::clone(&port)));
+        let link = PlcLink { port, task: Some(task), local_addr: None };
+        while !link.has_ended() {
+            tokio::task::yield_now().await;
+        }
+        let answer = Answer {
+            part: PartId::FIRST,
+            code: crate::VerdictCode::Pass,
+            reason: 0,
+            decision: Duration::ZERO,
+            recipe: plumb_inspection::RecipeNumber(1),
+            deadline: std::time::Instant::now() + STOP,
+        };
+        assert_eq!(link.answer(answer), Err(AnswerError { part: PartId::FIRST }));
+        assert!(!link.is_up());
+    }
 
     #[test]
     fn a_refused_connection_reads_as_the_shift_leader_wants_it() {

@@ -1,6 +1,9 @@
 //! Register block v1: 20 words, big-endian, u32 with the high word first; the same on every protocol.
 //!
 //! Words 0–9 are written by the PLC ([`FromPlc`]), words 10–19 by the station ([`ToPlc`]).
+//!
+//! v1.1 adds what was reserved before and stays 0 where it is not used: word 7 ([`GateStatus`]) and status bit 12
+//! (LineStopRequest). A program for v1 runs on unchanged, on either side.
 
 use crate::VerdictCode;
 use plumb_inspection::{PartId, RecipeNumber};
@@ -83,6 +86,23 @@ bits! {
         recipe_changing,
         /// The station cannot judge; its console says why.
         fault,
+        /// v1.1. The station asks for the line to stop; its console says why. ClearErrors ends it. Word 15 stays the
+        /// part's own reason.
+        line_stop_request,
+    }
+}
+
+bits! {
+    /// Word 7, PLC → station, v1.1: what only the PLC can see behind the gate. 0 where it has no such eyes.
+    GateStatus {
+        /// A rejected part did not reach the reject-confirm photo-eye.
+        reject_not_confirmed,
+        /// The bin for rejects is full.
+        bin_full,
+        /// The air that moves the gate is low.
+        air_low,
+        /// The photo-eye of the pass lane saw a part that was to be rejected.
+        rejected_part_in_pass_lane,
     }
 }
 
@@ -99,6 +119,8 @@ pub struct FromPlc {
     pub encoder: u32,
     /// Word 6: wanted with RecipeChange.
     pub recipe: RecipeNumber,
+    /// Word 7: what the PLC sees behind the gate.
+    pub gate: GateStatus,
 }
 
 impl Default for FromPlc {
@@ -108,12 +130,13 @@ impl Default for FromPlc {
 }
 
 impl FromPlc {
-    /// As written by the PLC; words 7–9 are 0.
+    /// As written by the PLC; words 8–9 are 0.
     pub fn encode(&self) -> Words {
         let [part_high, part_low] = split(self.part.map_or(0, PartId::get));
         let [encoder_high, encoder_low] = split(self.encoder);
         let control = self.control.word();
-        [control, self.heartbeat, part_high, part_low, encoder_high, encoder_low, self.recipe.0, 0, 0, 0]
+        let gate = self.gate.word();
+        [control, self.heartbeat, part_high, part_low, encoder_high, encoder_low, self.recipe.0, gate, 0, 0]
     }
 
     /// As read by the station. Every word sequence means something; reserved words and bits are ignored.
@@ -124,6 +147,7 @@ impl FromPlc {
             part: PartId::new(join(words[2], words[3])),
             encoder: join(words[4], words[5]),
             recipe: RecipeNumber(words[6]),
+            gate: GateStatus::from_word(words[7]),
         }
     }
 }
@@ -225,13 +249,14 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     pub(crate) fn any_from_plc() -> impl Strategy<Value = FromPlc> {
-        (any::<u16>(), any::<u16>(), any::<u32>(), any::<u32>(), any::<u16>()).prop_map(
-            |(control, heartbeat, part, encoder, recipe)| FromPlc {
+        (any::<[u16; 4]>(), any::<u32>(), any::<u32>()).prop_map(
+            |([control, heartbeat, recipe, gate], part, encoder)| FromPlc {
                 control: Control::from_word(control),
                 heartbeat,
                 part: PartId::new(part),
                 encoder,
                 recipe: RecipeNumber(recipe),
+                gate: GateStatus::from_word(gate),
             },
         )
     }
@@ -290,8 +315,11 @@ pub(crate) mod tests {
         assert!(status(0).online && status(1).trigger_ready && status(2).trigger_ack && status(3).exposing);
         assert!(status(4).exposure_complete && status(5).busy && status(6).inspection_toggle);
         assert!(status(7).results_valid && status(8).missed_trigger && status(9).buffer_overrun);
-        assert!(status(10).recipe_changing && status(11).fault);
+        assert!(status(10).recipe_changing && status(11).fault && status(12).line_stop_request);
         assert_eq!(status(7).word(), 1 << 7);
+        let gate = |bit: u16| GateStatus::from_word(1 << bit);
+        assert!(gate(0).reject_not_confirmed && gate(1).bin_full && gate(2).air_low);
+        assert!(gate(3).rejected_part_in_pass_lane);
     }
 
     #[test]
@@ -306,9 +334,19 @@ pub(crate) mod tests {
             recipe: RecipeNumber(18),
         };
         assert_eq!(block.encode(), [0x80, 11, 0x12, 0x34, 0x5AA5, 15, 0x16, 0x17, 18, 0x34]);
-        let said = FromPlc::decode(&[0b11, 1, 0x02, 0x03, 0x04, 0x05, 6, 7, 8, 9]);
+        let said = FromPlc::decode(&[0b11, 1, 0x02, 0x03, 0x04, 0x05, 6, 0b10, 8, 9]);
+        assert_eq!(said.gate, GateStatus { bin_full: true, ..GateStatus::default() });
         assert_eq!((said.heartbeat, said.encoder, said.recipe), (1, 0x0004_0005, RecipeNumber(6)));
         assert_eq!(said.part, PartId::new(0x0002_0003));
+    }
+
+    #[test]
+    fn what_v1_1_adds_is_0_for_a_program_of_v1() {
+        let said = FromPlc { control: Control::from_word(0x7f), heartbeat: 9, ..FromPlc::default() };
+        assert_eq!(said.encode()[7..], [0, 0, 0]);
+        assert_eq!(FromPlc::decode(&said.encode()).gate, GateStatus::default());
+        let v1 = Status { online: true, fault: true, ..Status::default() };
+        assert!(v1.word() < 1 << 12, "bit 12 is up only while a stop is asked for");
     }
 
     #[test]

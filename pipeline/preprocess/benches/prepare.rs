@@ -40,9 +40,32 @@ fn spec() -> TensorSpec {
     }
 }
 
+/// The frame as it is, its lens corrected: what a calibration alone costs.
+fn whole() -> TensorSpec {
+    TensorSpec {
+        width: WIDTH,
+        height: HEIGHT,
+        colour: ColourOrder::Bgr,
+        layout: Layout::Nhwc,
+        element: Element::U8,
+        fit: Fit::Stretch,
+        scale: 1.0,
+        mean: vec![],
+        std: vec![],
+    }
+}
+
 fn lens() -> Lens {
     let distortion = [-0.248, 0.047, -0.001, 0.0002, -0.157];
-    Lens { size_px: [WIDTH, HEIGHT], fx: 1152.0, fy: 1148.0, cx: 675.0, cy: 366.0, distortion }
+    Lens {
+        size_px: [WIDTH, HEIGHT],
+        fx: 1152.0,
+        fy: 1148.0,
+        cx: 675.0,
+        cy: 366.0,
+        distortion,
+        rational: [0.0; 3],
+    }
 }
 
 fn flat() -> FlatField {
@@ -117,6 +140,12 @@ fn prepare(c: &mut Criterion) {
             only(Some(lens()), Some(flat())),
             spec(),
         ),
+        (
+            "720p BGR undistorted at its own size",
+            frame(WIDTH, HEIGHT, bgr),
+            only(Some(lens()), None),
+            whole(),
+        ),
         ("the same, from Bayer", frame(WIDTH, HEIGHT, PixelFormat::BayerRggb), plain(), spec()),
         (
             "the same, from Bayer, flat field",
@@ -125,6 +154,12 @@ fn prepare(c: &mut Criterion) {
             spec(),
         ),
         ("the same, from grey", frame(WIDTH, HEIGHT, PixelFormat::Gray8), plain(), spec()),
+        (
+            "720p BGR undistorted at its own size",
+            frame(WIDTH, HEIGHT, bgr),
+            only(Some(lens()), None),
+            whole(),
+        ),
     ];
     let mut group = c.benchmark_group("prepare");
     for (name, frame, optics, spec) in table {

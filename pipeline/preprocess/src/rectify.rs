@@ -93,7 +93,8 @@ fn sensor_from_content(lens: &Lens, fitted: &Fitted) -> opencv::Result<(Mat, Mat
         [0.0, lens.fy / sy, (lens.cy - y0) / sy],
         [0.0, 0.0, 1.0],
     ])?;
-    let distortion = Mat::from_slice(&lens.distortion)?;
+    let coefficients = lens.coefficients();
+    let distortion = Mat::from_slice(&coefficients)?;
     let size = Size::new(fitted.content.width, fitted.content.height);
     let (mut u, mut v) = (Mat::default(), Mat::default());
     let no_turn = Mat::default();
@@ -112,9 +113,10 @@ fn sensor_from_content(lens: &Lens, fitted: &Fitted) -> opencv::Result<(Mat, Mat
 
 /// Refuses a lens that cannot be one, or whose distortion is not one-to-one as far as the picture's corners.
 pub(crate) fn check(lens: &Lens) -> Result<(), PreprocessError> {
-    let [k1, k2, p1, p2, k3] = lens.distortion;
-    let named =
-        [("cx", lens.cx), ("cy", lens.cy), ("k1", k1), ("k2", k2), ("p1", p1), ("p2", p2), ("k3", k3)];
+    let [k1, k2, p1, p2, k3, k4, k5, k6] = lens.coefficients();
+    let centre = [("cx", lens.cx), ("cy", lens.cy)];
+    let plain = [("k1", k1), ("k2", k2), ("p1", p1), ("p2", p2), ("k3", k3)];
+    let named = centre.into_iter().chain(plain).chain([("k4", k4), ("k5", k5), ("k6", k6)]);
     if let Some((field, value)) = named.into_iter().find(|(_, value)| !value.is_finite()) {
         return Err(PreprocessError::LensValue { field, value });
     }
@@ -132,9 +134,15 @@ pub(crate) fn check(lens: &Lens) -> Result<(), PreprocessError> {
     let reach_x = lens.cx.max(width - lens.cx) / lens.fx;
     let reach_y = lens.cy.max(height - lens.cy) / lens.fy;
     let reach = reach_x.hypot(reach_y);
-    // The radial part grows outwards as long as its slope is above 0; the tangential part is too small to matter.
-    let slope = |r2: f64| 1.0 + r2 * (3.0 * k1 + r2 * (5.0 * k2 + r2 * 7.0 * k3));
-    match (1..=200).map(|step| f64::from(step) / 200.0).find(|part| slope((part * reach).powi(2)) <= 0.0) {
+    // The radial part must grow outwards; the tangential part is too small to matter. With r·a/b its slope is
+    // (a'·b·r + a·b − a·b'·r)/b², and b must not cross 0 on the way.
+    let grows = |r2: f64| {
+        let (a, b) = (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3)), 1.0 + r2 * (k4 + r2 * (k5 + r2 * k6)));
+        let r_da = r2 * (2.0 * k1 + r2 * (4.0 * k2 + r2 * 6.0 * k3));
+        let r_db = r2 * (2.0 * k4 + r2 * (4.0 * k5 + r2 * 6.0 * k6));
+        b > 0.0 && (r_da + a) * b - a * r_db > 0.0
+    };
+    match (1..=200).map(|step| f64::from(step) / 200.0).find(|part| !grows((part * reach).powi(2))) {
         Some(part) => Err(PreprocessError::LensFolds { folds_at_percent: part * 100.0 }),
         None => Ok(()),
     }
@@ -152,6 +160,7 @@ mod tests {
             cx: 675.0,
             cy: 366.0,
             distortion: [-0.248, 0.047, -0.001, 0.0002, -0.157],
+            rational: [0.0; 3],
         }
     }
 
@@ -160,6 +169,8 @@ mod tests {
         assert!(check(&lens()).is_ok());
         let folding = Lens { distortion: [-0.9, 0.0, 0.0, 0.0, 0.0], ..lens() };
         assert!(matches!(check(&folding), Err(PreprocessError::LensFolds { .. })));
+        let torn = Lens { rational: [-4.0, 0.0, 0.0], ..lens() };
+        assert!(matches!(check(&torn), Err(PreprocessError::LensFolds { .. })), "its denominator crosses 0");
         let table = [
             (Lens { fx: 0.0, ..lens() }, "fx"),
             (Lens { fy: f64::NAN, ..lens() }, "fy"),

@@ -5,6 +5,7 @@
 //! being worked on is loaded but does not go live. Whatever goes wrong, the edition that runs goes on running.
 
 use crate::{
+    budget,
     config::{self, Plan, Preload, RecipeError, RecipePlan},
     crew::Crew,
     edition::{Editions, LoadedRecipe},
@@ -193,7 +194,8 @@ impl Changeover {
 
     fn by_name(&self, wanted: &str, live: bool, by: Asker) -> Result<RecipePlan, RecipeError> {
         let shared = &*self.0;
-        let plan = config::read_recipe(&shared.plan.recipes_folder, &shared.plan.cameras, wanted)?;
+        let plan =
+            config::read_recipe(&shared.plan.recipes_folder, &shared.plan.cameras, shared.plan.gate, wanted)?;
         let mut inside = shared.inside();
         inside.newest += 1;
         let what = What::Plan(Box::new(plan.clone()));
@@ -381,9 +383,13 @@ impl Worker {
             What::Plan(plan) => *plan,
             What::Number(number) => {
                 let config = &self.shared.plan;
-                let plan =
-                    config::read_recipe(&config.recipes_folder, &config.cameras, &number.0.to_string())
-                        .map_err(|error| error.to_string())?;
+                let plan = config::read_recipe(
+                    &config.recipes_folder,
+                    &config.cameras,
+                    config.gate,
+                    &number.0.to_string(),
+                )
+                .map_err(|error| error.to_string())?;
                 progress.recipe = plan.name.to_string();
                 plan
             }
@@ -397,6 +403,11 @@ impl Worker {
             shared.inside().progress = Some(Progress { stage, ..so_far.clone() });
         };
         let loaded = self.crew.load(plan, &step)?;
+        let budget = budget::warm(&self.shared.plan, &loaded.recipe);
+        if let Some(impossible) = budget.and_then(|budget| budget.impossible()) {
+            self.crew.leave(&loaded.recipe);
+            return Err(impossible.says);
+        }
         let loaded = self.crew.admit(loaded)?;
         self.crew.join(loaded)
     }

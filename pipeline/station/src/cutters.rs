@@ -4,12 +4,12 @@
 use crate::{
     config::CameraPlan,
     devices::Devices,
+    ear::Ear,
     edition::LoadedRecipe,
-    hot_path::{Cutting, Desk, Leg, Preparer, Route},
-    metrics::Metrics,
+    hot_path::{BEAT, Cutting, Desk, Heart, Leg, Prepared, Preparer, Pulse, Route},
     threads,
 };
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded, select};
 use plumb_inspection::{CameraId, Cause, Edition, Frame, Image, PixelFormat, Stamp, Trip};
 use plumb_preprocess::{Cut, Optics, Preprocessor};
 use std::{
@@ -59,12 +59,14 @@ impl Cutters {
         camera: &CameraPlan,
         frames: Receiver<Trip<Frame>>,
         desk: Arc<Desk>,
-        metrics: Arc<Metrics>,
+        pulse: &Arc<Pulse>,
+        ear: Ear,
     ) -> io::Result<JoinHandle<()>> {
         // Orders are rare, and whoever gives one waits for it.
         let (orders_in, orders) = bounded(2);
         let preparer = Preparer::new(camera.id.clone());
-        let thread = CutterThread { preparer, frames, orders, desk, metrics };
+        let heart = pulse.listen("preprocess");
+        let thread = CutterThread { preparer, frames, orders, desk, heart, ear };
         let thread = threads::spawn(format!("preprocess-{}", camera.id), move || thread.run())?;
         self.by_camera.insert(camera.id.clone(), Cutter { optics: camera.optics.clone(), orders: orders_in });
         Ok(thread)
@@ -147,7 +149,8 @@ struct CutterThread {
     frames: Receiver<Trip<Frame>>,
     orders: Receiver<Order>,
     desk: Arc<Desk>,
-    metrics: Arc<Metrics>,
+    heart: Heart,
+    ear: Ear,
 }
 
 impl CutterThread {
@@ -155,33 +158,48 @@ impl CutterThread {
     fn run(mut self) {
         let mut orders = self.orders.clone();
         loop {
+            self.heart.beat();
             select! {
                 recv(self.frames) -> trip => match trip {
                     Ok(trip) => if !self.cut(trip) {
-                        return;
+                        break;
                     },
-                    Err(_) => return,
+                    Err(_) => break,
                 },
                 recv(orders) -> order => match order {
                     Ok(order) => self.obey(order),
                     Err(_) => orders = crossbeam_channel::never(),
                 },
+                default(BEAT) => {}
             }
         }
+        self.heart.leave();
     }
 
     fn cut(&mut self, trip: Trip<Frame>) -> bool {
         let (part, camera) = (trip.part, trip.camera.clone());
-        self.metrics.beat("preprocess");
-        match catch_unwind(AssertUnwindSafe(|| self.preparer.prepare(trip))) {
-            Ok(Ok(trip)) => {
-                let inbox = trip.cargo.leg().inbox.clone();
-                return inbox.send(trip).is_ok();
-            }
+        match catch_unwind(AssertUnwindSafe(|| {
+            self.ear.hears("preprocess");
+            self.preparer.prepare(trip)
+        })) {
+            Ok(Ok(trip)) => return self.hand_on(trip),
             Ok(Err(loss)) => self.desk.lost(loss.part, Some(&loss.camera), loss.cause),
             Err(_) => self.desk.lost(part, Some(&camera), Cause::Preprocess),
         }
         true
+    }
+
+    /// Waits for room: it is the device that is slow then, or hangs.
+    fn hand_on(&self, trip: Trip<Prepared>) -> bool {
+        let (inbox, mut trip) = (trip.cargo.leg().inbox.clone(), trip);
+        loop {
+            trip = match inbox.send_timeout(trip, BEAT) {
+                Ok(()) => return true,
+                Err(SendTimeoutError::Disconnected(_)) => return false,
+                Err(SendTimeoutError::Timeout(trip)) => trip,
+            };
+            self.heart.beat();
+        }
     }
 
     fn obey(&mut self, order: Order) {

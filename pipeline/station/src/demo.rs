@@ -40,6 +40,19 @@ impl LineEye {
     pub fn turning(config: LineConfig, start: Instant) -> Result<Self, LineError> {
         Ok(Self(Arc::new(Line::new(config, start)?)))
     }
+
+    /// A line that has been moving since the machine's monotonic clock (`CLOCK_MONOTONIC`) showed `since_ns`: the one at
+    /// which a PLC in another process stands, and which does not wait for a station that is started again.
+    ///
+    /// # Errors
+    /// As [`Line::new`].
+    pub fn turning_since(config: LineConfig, since_ns: u64) -> Result<Self, LineError> {
+        let clock = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let now = Instant::now();
+        let ago = Duration::new(clock.tv_sec.unsigned_abs(), clock.tv_nsec.unsigned_abs() as u32)
+            .saturating_sub(Duration::from_nanos(since_ns));
+        Self::turning(config, now.checked_sub(ago).unwrap_or(now))
+    }
 }
 
 impl LineCamera for LineEye {
@@ -135,7 +148,12 @@ impl LineWiring for Belt {
         let forgotten = at_eye.len().saturating_sub(REMEMBERED);
         at_eye.drain(..forgotten);
         let edges = edges.iter().map(|edge| edge.encoder).collect();
-        LineInputs { encoder: line.encoder(now), photo_eye_edges: edges, line_running: true }
+        LineInputs {
+            encoder: line.encoder(now),
+            photo_eye_edges: edges,
+            line_running: true,
+            ..LineInputs::default()
+        }
     }
 
     fn outputs(&mut self, now: Instant, out: &ScanOut) {
@@ -201,7 +219,8 @@ impl Demo {
         let (tap, records) = mpsc::channel();
         let tap: crate::background::Tap = Box::new(move |record: &Record| drop(tap.send(record.clone())));
         let camera: Arc<dyn LineCamera> = Arc::new(belt.clone());
-        let station = Station::start(plan, Wiring { line: Some(camera), tap: Some(tap), replay: false })?;
+        let station =
+            Station::start(plan, Wiring { line: Some(camera), tap: Some(tap), ..Wiring::default() })?;
         let parts_per_minute = line.parts_per_minute;
         let line = Line::new(line, Instant::now() + Duration::from_millis(500))?;
         let _ = belt.0.line.set(line); // nobody else sets it

@@ -4,6 +4,10 @@
 //! id, path, user or error text. Every label set that can be known exists from the start at 0, because `increase()`
 //! misses the first event of a series that appears with it.
 
+mod line;
+
+pub use line::LineMetrics;
+
 use crate::{changeover::Stage, edition::LoadedRecipe, state::State};
 use plumb_inspection::{CameraId, Cause, Lap, TriggerSource};
 use plumb_plc::LinkFaultKind;
@@ -79,6 +83,9 @@ const VERDICTS: [&str; 3] = ["pass", "reject", "error"];
 /// Beats of the stages that a part's answer depends on.
 pub const HEARTS: [&str; 6] = ["capture", "preprocess", "infer", "verdict", "plc", "ledger"];
 
+/// Stages that say by themselves whether they live; a camera and a PLC have metrics of their own.
+pub const STAGES: [&str; 4] = ["preprocess", "infer", "verdict", "ledger"];
+
 /// The station's metrics. Cheap to update from the hot path: atomics behind handles looked up once.
 pub struct Metrics {
     registry: Registry,
@@ -107,6 +114,7 @@ pub struct Metrics {
     queue_capacity: IntGaugeVec,
     score: HistogramVec,
     heartbeat: GaugeVec,
+    stage_up: IntGaugeVec,
     state: IntGaugeVec,
     model_info: IntGaugeVec,
     /// The label sets of `model_info` that exist.
@@ -120,6 +128,9 @@ pub struct Metrics {
     plc_errors: IntCounterVec,
     storage_free: IntGaugeVec,
     store_write_errors: IntCounter,
+    /// Of the line around the station.
+    pub line: LineMetrics,
+    records_lost: IntCounter,
 }
 
 /// The closed lists that labels are taken from.
@@ -130,6 +141,8 @@ pub struct Labels<'a> {
     pub queues: Vec<(String, usize)>,
     /// The PLC link's name, where there is one.
     pub plc: Option<&'a str>,
+    /// The names of the links beside it.
+    pub mirrors: Vec<&'a str>,
     /// Deadlines of all recipes: each is a bucket boundary.
     pub deadlines: Vec<Duration>,
 }
@@ -235,6 +248,12 @@ impl Metrics {
                 "When the stage last showed it is alive.",
                 &["stage"],
             )?,
+            stage_up: gauges(
+                r,
+                "plumb_stage_up",
+                "1 while the stage shows life; 0 when it hangs, or the ledger cannot be written.",
+                &["stage"],
+            )?,
             state: gauges(r, "plumb_state", "1 for the state the station is in.", &["state"])?,
             model_info: gauges(
                 r,
@@ -285,6 +304,12 @@ impl Metrics {
                 "plumb_store_write_errors_total",
                 "Writes to the ledger or its pictures that failed.",
             )?,
+            line: LineMetrics::new(r, &labels.mirrors)?,
+            records_lost: counter(
+                r,
+                "plumb_records_lost_total",
+                "Parts whose record the ledger could not keep; the log names each.",
+            )?,
             registry,
         };
         metrics.start_at_zero(labels)?;
@@ -316,6 +341,9 @@ impl Metrics {
         for heart in HEARTS {
             self.heartbeat.with_label_values(&[heart]).set(seconds_now());
         }
+        for stage in STAGES {
+            self.stage_is(stage, true);
+        }
         for camera in &labels.cameras {
             let camera = camera.as_str();
             self.frames.with_label_values(&[camera]);
@@ -333,7 +361,7 @@ impl Metrics {
         for action in ["reject", "hold"] {
             self.deadline_misses.with_label_values(&[action]);
         }
-        if let Some(plc) = labels.plc {
+        for plc in labels.plc.iter().chain(&labels.mirrors) {
             self.plc_up.with_label_values(&[plc]);
             for kind in LinkFaultKind::ALL.iter().map(|kind| kind.as_str()).chain(PLC_ERRORS) {
                 self.plc_errors.with_label_values(&[plc, kind]);
@@ -418,6 +446,11 @@ impl Metrics {
         self.heartbeat.with_label_values(&[stage]).set(seconds_now());
     }
 
+    /// The stage shows life, or does not.
+    pub fn stage_is(&self, stage: &str, up: bool) {
+        self.stage_up.with_label_values(&[stage]).set(i64::from(up));
+    }
+
     /// The station changed state.
     pub fn set_state(&self, state: State) {
         for other in State::ALL {
@@ -481,6 +514,11 @@ impl Metrics {
     /// The ledger's count of failed writes, taken over.
     pub fn store_write_errors(&self, total: u64) {
         self.store_write_errors.inc_by(total.saturating_sub(self.store_write_errors.get()));
+    }
+
+    /// The ledger's count of records that are lost, taken over.
+    pub fn records_lost(&self, total: u64) {
+        self.records_lost.inc_by(total.saturating_sub(self.records_lost.get()));
     }
 
     /// Prometheus text format 0.0.4.

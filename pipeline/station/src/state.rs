@@ -57,7 +57,11 @@ struct Facts {
     held: Option<String>,
     stand_ins: Vec<String>,
     models: BTreeMap<(ModelId, usize), String>,
-    trend: Option<String>,
+    mirrors: BTreeMap<String, String>,
+    out_of_step: Option<String>,
+    budget: Option<String>,
+    line_stop: Vec<String>,
+    silent: Vec<&'static str>,
 }
 
 /// The state, and every sentence that explains it.
@@ -148,11 +152,45 @@ impl Health {
         }
     }
 
-    /// The last answers are as they should be (`None`), or the line had better stop, and why.
+    /// A mirror whose absence degrades is up (`None`) or down, with the reason.
+    pub fn mirror(&self, name: &str, down: Option<String>) {
+        let mut facts = self.facts();
+        match down {
+            Some(says) => drop(facts.mirrors.insert(name.to_owned(), says)),
+            None => drop(facts.mirrors.remove(name)),
+        }
+    }
+
+    /// Parts and pictures belong together (`None`) or do not, and what was noticed.
+    pub fn in_step(&self, lost: Option<String>) {
+        self.facts().out_of_step = lost;
+    }
+
+    /// There is time left before the gate (`None`) or there is none, and where it goes.
+    pub fn budget(&self, says: Option<String>) {
+        self.facts().budget = says;
+    }
+
+    /// The stages that show no life; none while all is well.
+    pub fn silent(&self, stages: Vec<&'static str>) {
+        self.facts().silent = stages;
+    }
+
+    /// Why the line had better stop; empty while nothing speaks for it.
     ///
     /// The station judges as well as ever, so this explains the state without changing it.
-    pub fn trend(&self, advice: Option<String>) {
-        self.facts().trend = advice;
+    pub fn line_stop(&self, reasons: Vec<String>) {
+        self.facts().line_stop = reasons;
+    }
+
+    /// Why the line had better stop.
+    pub fn line_stops(&self) -> Vec<String> {
+        self.facts().line_stop.clone()
+    }
+
+    /// Why every part is rejected, if parts and pictures are out of step.
+    pub fn out_of_step(&self) -> Option<String> {
+        self.facts().out_of_step.clone()
     }
 
     /// What follows from all that.
@@ -162,6 +200,10 @@ impl Health {
         reasons.extend(facts.awaited.iter().map(|id| format!("camera {id} has not given a picture yet")));
         reasons.extend(facts.cameras.values().flatten().cloned());
         reasons.extend(facts.plc.iter().chain(&facts.ledger).cloned());
+        reasons.extend(facts.out_of_step.iter().chain(&facts.budget).chain(facts.mirrors.values()).cloned());
+        reasons.extend(facts.silent.iter().map(|stage| {
+            format!("stage {stage} has shown no life for a second; if it stays so, restart the station")
+        }));
         reasons.extend(facts.models.values().chain(&facts.stand_ins).cloned());
         let state = if facts.stopping {
             State::Stopped
@@ -178,7 +220,7 @@ impl Health {
         } else {
             State::Degraded
         };
-        reasons.extend(facts.trend.clone());
+        reasons.extend(facts.line_stop.iter().cloned());
         Condition { state, reasons }
     }
 

@@ -8,22 +8,25 @@ use crate::{
         Background, LedgerKeeper, Tap, Watchman,
         opc_ua::{self, Door, OpcUa},
     },
+    budget::{self, Stopwatch},
     changeover::Changeover,
     config::{CameraPlan, Plan, Preload, TriggerSection},
     crew::Crew,
     cutters::Cutters,
     devices::{Devices, Mender, Wires},
+    ear::Ear,
     edition::{Editions, LoadedRecipe},
     hot_path::{self, Desk, Examined, Lead, Place, Pulse, Told, VerdictStage, VerdictWires},
     lifecycle::Lifecycle,
     loading::{Loaded, Loader, Pace},
     metrics::{Labels, Metrics},
+    mirrors,
     shadow::ShadowSeat,
     state::{Condition, Health},
     threads,
 };
 use crossbeam_channel::bounded;
-use plumb_capture::{Camera, LineCamera, SourceConfig, trigger::PhotoEye};
+use plumb_capture::{Camera, CameraEvent, LineCamera, SourceConfig, trigger::PhotoEye};
 use plumb_inference::Runtime;
 use plumb_inspection::{CameraId, Frame, PartId, TriggerSource, Trip};
 use plumb_ledger::{Ledger, ModelError};
@@ -41,6 +44,9 @@ use tokio::sync::mpsc;
 /// Why a station does not start. The exit code says whose turn it is.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The config asks for what cannot be: more time than there is before the gate.
+    #[error("{0}")]
+    Config(String),
     /// The ONNX Runtime library or a model.
     #[error("{0}")]
     Model(String),
@@ -68,6 +74,8 @@ pub struct Wiring {
     pub tap: Option<Tap>,
     /// A replay: no HTTP, and no pictures kept of pictures.
     pub replay: bool,
+    /// Hears every stage take up its work.
+    pub ear: Ear,
 }
 
 /// A running station.
@@ -91,25 +99,32 @@ pub struct Station {
 }
 
 impl Station {
-    /// Loads and warms the models, opens the ledger, connects the PLC, then starts the cameras.
+    /// Loads and warms the models, opens the ledger, connects the PLC, then starts the cameras. A budget of time that
+    /// cannot be met is refused before anything is opened, and again once the models are warm.
     ///
     /// # Errors
     /// What could not be started, in a sentence. Cameras and PLCs that are merely absent are no error: they are sought.
     pub fn start(plan: Plan, wiring: Wiring) -> Result<Self, StartError> {
-        let Wiring { line, tap, replay } = wiring;
+        let Wiring { line, tap, replay, ear } = wiring;
         let plan = Arc::new(plan);
+        for budget in budget::known(&plan) {
+            affordable(&budget)?;
+        }
         let health = Arc::new(Health::default());
         let metrics = Arc::new(Metrics::new(&labels(&plan)).map_err(StartError::device)?);
         let runtime = Runtime::load(plan.infer.library.as_deref()).map_err(StartError::model)?;
         let editions = Arc::new(Editions::default());
         let mut loader = Loader::new(runtime, plan.infer.clone());
         let (loaded, first) = load_first(&plan, &mut loader, &editions)?;
+        for budget in loaded.iter().filter_map(|loaded| budget::warm(&plan, &loaded.recipe)) {
+            affordable(&budget)?;
+            tracing::info!("{budget}");
+        }
         metrics.deadline.set(first.plan.deadline.as_secs_f64());
         health.stands_in(first.degraded());
         health.warm();
 
-        let ledger =
-            Arc::new(Ledger::open(&plan.station.data, plan.ledger.clone()).map_err(StartError::device)?);
+        let ledger = Arc::new(open_ledger(&plan, ear.clone())?);
         let lifecycle = Lifecycle::new(ledger.models(), plan.infer.require_approval);
         ask_leave(&lifecycle, &loaded, &first, &health)?;
         let (begun_in, begun_out) = mpsc::channel::<Told>(hot_path::BEGUN);
@@ -148,6 +163,11 @@ impl Station {
         let opcua = plan.opcua.clone().filter(|_| !replay);
         let tap = if opcua.is_some() { Some(heard_by(publisher.clone(), plan.clone(), tap)) } else { tap };
         let mut stages = vec![mender_thread];
+        let (mirror_door, mirrors) =
+            mirrors::start(&plan.mirrors, desk.clone(), metrics.clone(), health.clone())
+                .map_err(StartError::device)?;
+        stages.extend(mirrors);
+        let stopwatch = Arc::new(Stopwatch::default());
         let wires = VerdictWires {
             plan: plan.clone(),
             desk: desk.clone(),
@@ -155,9 +175,12 @@ impl Station {
             changeover: changeover.clone(),
             keeper: Box::new(LedgerKeeper::new(plan.clone(), ledger.clone(), tap, !replay)),
             shadow: shadow_door,
+            mirrors: mirror_door,
+            stopwatch: stopwatch.clone(),
             metrics: metrics.clone(),
             health: health.clone(),
             pulse: pulse.clone(),
+            ear: ear.clone(),
         };
         let inboxes = HotInboxes { begun: begun_out, examined: examined_out, plc: (plc_in, plc_out) };
         stages.push(start_hot(wires, inboxes)?);
@@ -165,13 +188,14 @@ impl Station {
             infer: plan.infer.clone(),
             examined: examined_in,
             desk: desk.clone(),
-            pulse,
+            pulse: pulse.clone(),
             health: health.clone(),
             mender,
+            ear: ear.clone(),
         });
         let mut cutters = Cutters::default();
         for (camera, inbox) in frames_out {
-            let thread = cutters.start(camera, inbox, desk.clone(), metrics.clone());
+            let thread = cutters.start(camera, inbox, desk.clone(), &pulse, ear.clone());
             stages.push(thread.map_err(StartError::device)?);
         }
         let (crew_editions, crew_desk, crew_metrics) = (editions.clone(), desk.clone(), metrics.clone());
@@ -193,7 +217,7 @@ impl Station {
         stages.push(threads::spawn("trigger".to_owned(), fire).map_err(StartError::device)?);
 
         for camera in &plan.cameras {
-            let running = start_camera(camera, &plan.trigger, &desk, &health, line.clone())?;
+            let running = start_camera(camera, &plan.trigger, &desk, &health, (line.clone(), ear.clone()))?;
             desk.adopt(&camera.id, running);
         }
         let door = || Door {
@@ -213,6 +237,8 @@ impl Station {
             ledger: ledger.clone(),
             editions: editions.clone(),
             changeover: changeover.clone(),
+            stopwatch,
+            pulse,
         };
         let background = Background::start(watchman, !replay).map_err(StartError::device)?;
         let address = background.address;
@@ -237,6 +263,11 @@ impl Station {
     /// A part begins because somebody asked.
     pub fn trigger(&self) -> PartId {
         self.desk.ask(TriggerSource::Api, None, None)
+    }
+
+    /// A signal on the wire from a photo-eye to a camera of the built-in line: it exposes, and nobody here asked for it.
+    pub fn signal(&self, camera: &CameraId) {
+        self.desk.fire(camera);
     }
 
     /// The state with its reasons.
@@ -344,6 +375,14 @@ fn load_first(
     Ok((all, first.expect("Plan says that first_recipe is one of its recipes")))
 }
 
+/// Never a station whose answers come too late for its gate.
+fn affordable(budget: &budget::Budget) -> Result<(), StartError> {
+    match budget.impossible() {
+        Some(impossible) => Err(StartError::Config(format!("{budget}\n{}", impossible.says))),
+        None => Ok(()),
+    }
+}
+
 /// Nobody retired may judge; who is not approved, where that is required, does not yet.
 fn ask_leave(
     lifecycle: &Lifecycle,
@@ -367,6 +406,11 @@ fn ask_leave(
     Ok(())
 }
 
+fn open_ledger(plan: &Plan, ear: Ear) -> Result<Ledger, StartError> {
+    let commits = Box::new(move || ear.hears("ledger"));
+    Ledger::open_heard(&plan.station.data, plan.ledger.clone(), commits).map_err(StartError::device)
+}
+
 /// What the verdict stage takes in.
 struct HotInboxes {
     begun: mpsc::Receiver<Told>,
@@ -379,7 +423,7 @@ fn start_hot(wires: VerdictWires, inboxes: HotInboxes) -> Result<JoinHandle<()>,
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::device)?;
     let (started, start) = bounded(1);
-    let health = wires.health.clone();
+    let (health, metrics) = (wires.health.clone(), wires.metrics.clone());
     let work = move || {
         runtime.block_on(async move {
             let HotInboxes { begun, examined, plc: (plc_in, plc_out) } = inboxes;
@@ -404,6 +448,9 @@ fn start_hot(wires: VerdictWires, inboxes: HotInboxes) -> Result<JoinHandle<()>,
     let guarded = move || {
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
             health.fault("the verdict stage ended by a panic; restart the station");
+            // Parts that were open then, or on the wire: the PLC rejects them, and no record tells of them.
+            let lost = metrics.triggers().saturating_sub(metrics.records.get());
+            metrics.unaccounted.set(i64::try_from(lost).unwrap_or(i64::MAX));
         }
     };
     let thread = threads::spawn("hot".to_owned(), guarded).map_err(StartError::device)?;
@@ -416,7 +463,7 @@ fn start_camera(
     trigger: &TriggerSection,
     desk: &Arc<Desk>,
     health: &Health,
-    line: Option<Arc<dyn LineCamera>>,
+    (line, ear): (Option<Arc<dyn LineCamera>>, Ear),
 ) -> Result<Camera, StartError> {
     let mut eye = match trigger {
         TriggerSection::PhotoEye { camera: lead, eye }
@@ -428,7 +475,12 @@ fn start_camera(
     };
     health.camera_awaited(&camera.id);
     let (id, desk) = (camera.id.clone(), desk.clone());
-    let hear = move |event| desk.hear(&id, eye.as_mut(), event);
+    let hear = move |event| {
+        if matches!(event, CameraEvent::Frame(_)) {
+            ear.hears("capture");
+        }
+        desk.hear(&id, eye.as_mut(), event);
+    };
     Camera::start(camera.id.clone(), camera.source.clone(), camera.watch, line, hear)
         .map_err(|error| StartError::Device(format!("camera {}: {error}", camera.id)))
 }
@@ -464,6 +516,7 @@ fn labels(plan: &Plan) -> Labels<'_> {
         cameras: plan.cameras.iter().map(|camera| &camera.id).collect(),
         queues,
         plc: plc_name(&plan.plc),
+        mirrors: plan.mirrors.iter().map(|mirror| mirror.name.as_str()).collect(),
         deadlines: plan.recipes.values().map(|recipe| recipe.deadline).collect(),
     }
 }

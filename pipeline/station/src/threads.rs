@@ -8,6 +8,7 @@
 //! | `preprocess-<id>` | one camera's maps and buffers | the desk closes |
 //! | `infer-<device>` | every model session on that device; the processor may have several, each with its own | the last `preprocess` ends and `changeover` has let go |
 //! | `hot` | open parts, rules, PLC link (current-thread runtime) | the last `infer` ends and every answer is out |
+//! | `mirrors` | the links beside the gate's (current-thread runtime); stands back | `hot` ends and they have taken leave |
 //! | `changeover` | which editions there are: loads, hands on, lets go | told to, first |
 //! | `loader` | one recipe while it is loaded beside a running one | it is loaded |
 //! | `mender` | models whose device failed, and those that are done with | every device thread has ended |

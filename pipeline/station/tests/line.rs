@@ -46,6 +46,20 @@ fn every_part_on_the_belt_is_announced_judged_answered_and_recorded_under_its_ow
     }
 }
 
+/// 500 ms from photo-eye to gate, a part every 50 ms: ten are on their way at any moment.
+#[test]
+fn at_1200_a_minute_with_ten_parts_in_flight_none_is_judged_by_anothers_picture() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let fast = Wish { parts_per_minute: Some(1200.0), ..wish(Product::Washer, 11, 300, data.path()) };
+    let mut demo = Demo::start(fast).unwrap_or_else(|error| panic!("{error}"));
+    run_to_the_end(&mut demo);
+    let summary = demo.stop().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((summary.parts, summary.misrouted), (300, 0), "{summary:?}");
+    assert_eq!(summary.triggers + summary.not_announced, 300, "{summary:?}");
+    assert_eq!((summary.answers, summary.records), (summary.triggers, summary.triggers), "{summary:?}");
+    assert!(summary.escapes <= 5, "no more than the model's own: {summary:?}");
+}
+
 #[test]
 fn the_same_folder_reuses_no_part_number() {
     let data = tempfile::tempdir().expect("a temporary folder");

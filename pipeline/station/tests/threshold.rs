@@ -235,3 +235,40 @@ fn parts_are_found_shown_and_exported_and_a_word_on_one_shows() {
     }
     assert_eq!(plumb(&workshop, &["parts", "judge", "999999", "good"]).status.code(), Some(1));
 }
+
+#[test]
+fn another_threshold_is_tried_on_stored_parts_before_it_is_set() {
+    let workshop = line_with_history(600);
+    let run = |extra: &[&str]| {
+        plumb(
+            &workshop,
+            &[&["replay", "bottle", "data", "--station", "station.toml", "--scores"][..], extra].concat(),
+        )
+    };
+    let same = text(&run(&[]));
+    assert!(same.contains("0 that passed would be rejected, 0 that were rejected would pass"), "{same}");
+    let told = run(&["--set", "no-cap=0.35", "--json", "--report", "r.html"]);
+    assert!(told.status.success(), "{}", text(&told));
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    // Stricter: scores of 0.35 to 0.5 are rejected now, good ones up to 0.4 among them.
+    assert_eq!(told["parts"], 1_200);
+    assert_eq!(told["newly_passed"], 0);
+    let known_better = told["mcnemar"]["better"].as_u64().unwrap();
+    assert!(known_better > 50 && told["mcnemar"]["worse"].as_u64().unwrap() > 20, "{told:#}");
+    let (before, after) = (&told["escapes"]["before"], &told["escapes"]["after"]);
+    assert!(after["events"].as_u64() < before["events"].as_u64(), "{told:#}");
+    assert_eq!(told["left_out"].as_object().unwrap().len(), 2);
+    let page = std::fs::read_to_string(workshop.path("r.html")).unwrap();
+    assert!(
+        page.contains("Replay of recipe bottle") && page.contains("no-cap=0.35") && !page.contains("NaN")
+    );
+    for (extra, says) in [
+        (&["--set", "no-cap"][..], "nothing like `no-dent=0.4`"),
+        (&["--set", "nobody=0.4"], "no rule \"nobody\" with a threshold; it has \"no-cap\", \"no-bottle\""),
+        (&["--set", "no-cap=NaN"], "not a finite number"),
+    ] {
+        let refused = run(extra);
+        assert_eq!(refused.status.code(), Some(2), "{extra:?}");
+        assert!(text(&refused).contains(says), "{says} in\n{}", text(&refused));
+    }
+}

@@ -61,6 +61,8 @@ pub struct Began {
 pub enum Event<V> {
     /// A part has begun.
     Began(Began),
+    /// A part has begun that must not be judged, whatever its views show.
+    Refused(Began, Cause),
     /// A view has been examined.
     Seen {
         /// Whose view.
@@ -138,7 +140,11 @@ impl<V> OpenParts<V> {
         self.expire(now);
         match event {
             Event::Began(began) => {
-                self.begin(began);
+                self.begin(began, None);
+                self.expire(now);
+            }
+            Event::Refused(began, cause) => {
+                self.begin(began, Some(cause));
                 self.expire(now);
             }
             Event::Seen { part, camera, view } => self.see(now, part, camera, view),
@@ -169,7 +175,7 @@ impl<V> OpenParts<V> {
         self.counts
     }
 
-    fn begin(&mut self, began: Began) {
+    fn begin(&mut self, began: Began, refused: Option<Cause>) {
         self.counts.begun += 1;
         let part = began.trigger.part;
         let mut open = Open::new(began);
@@ -181,6 +187,8 @@ impl<V> OpenParts<V> {
         }
         if twice {
             open.miss(Cause::DuplicateId);
+        } else if let Some(cause) = refused {
+            open.miss(cause);
         } else if self.queue.len() >= self.limit {
             open.miss(Cause::TooManyParts);
         } else if open.slots.is_empty() {

@@ -1,11 +1,16 @@
 //! The camera over the built-in line: every trigger is an exposure.
 
 use super::{Open, SoftwareTrigger, Stream};
-use crate::{error::CaptureError, event::Failure, feed::Feed, stream_thread::StreamThread};
+use crate::{
+    error::CaptureError,
+    event::{DownCause, Failure},
+    feed::Feed,
+    stream_thread::StreamThread,
+};
 use crossbeam_channel::{Sender, TrySendError, bounded, select};
 use plumb_inspection::{CameraId, Image, Stamp};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Nothing to say: the line is handed over at the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +22,11 @@ pub trait LineCamera: Send + Sync {
     /// Takes a picture of what is under the camera now. Called on thread `stream-<camera>`; may take as long as
     /// rendering takes.
     fn expose(&self) -> LineExposure;
+
+    /// False while the camera over the line is unplugged: it is down then, and sought until it is back.
+    fn is_there(&self) -> bool {
+        true
+    }
 }
 
 /// One picture of the line.
@@ -46,6 +56,9 @@ impl Line {
 /// Exposures ordered and not yet taken. More means that rendering cannot follow the belt, and the trigger says so.
 const ORDERS: usize = 8;
 
+/// How often a camera without orders is asked whether it is still there, as a real one is by its heartbeat.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 impl Open for Line {
     fn camera(&self) -> &CameraId {
         &self.camera
@@ -53,12 +66,20 @@ impl Open for Line {
 
     fn open(&mut self, feed: Feed) -> Result<Box<dyn Stream>, Failure> {
         let line = self.line.clone();
+        if !line.is_there() {
+            return Err(unplugged());
+        }
         let (order, orders) = bounded(ORDERS);
         let thread = StreamThread::spawn(feed, move |feed, stopped| {
             loop {
                 select! {
                     recv(stopped) -> _ => return,
                     recv(orders) -> order => if order.is_err() { return },
+                    default(LOOK_EVERY) => if line.is_there() { continue },
+                }
+                if !line.is_there() {
+                    feed.failed(unplugged());
+                    return;
                 }
                 let LineExposure { image, frame_id } = line.expose();
                 if !feed.frame(image, Some(frame_id), Stamp::now()) {
@@ -68,6 +89,10 @@ impl Open for Line {
         })?;
         Ok(Box::new(LineStream { shutter: Arc::new(Shutter(order)), _thread: thread }))
     }
+}
+
+fn unplugged() -> Failure {
+    Failure::new(DownCause::Unplugged, "the camera over the line is not there; is it plugged in?")
 }
 
 struct LineStream {

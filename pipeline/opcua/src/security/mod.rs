@@ -3,12 +3,14 @@
 //! A server is secured in three steps: [`Pki::own_or_new`] gives the certificate, [`secure`] makes a
 //! `ServerBuilder` with endpoints, limits and the [`Guard`] in place, and [`Guard::allow`] says which method needs
 //! which [`Role`]. In its callbacks a node manager asks [`certificate_is_of_client`] and runs in [`unharmed`].
+//! [`watch_knocks`] runs beside it.
 
 mod attempts;
 mod certificate;
 mod client_check;
 mod config;
 mod guard;
+mod knocks;
 mod own;
 mod pki;
 mod policy;
@@ -20,6 +22,7 @@ pub use certificate::{Certificate, CertificateError, Expect, Expiry, Flaw};
 pub use client_check::certificate_is_of_client;
 pub use config::OpcUaServerConfig;
 pub use guard::Guard;
+pub use knocks::watch_knocks;
 pub use own::{Own, Wish};
 pub use pki::{Entry, Pki, PkiError};
 pub(crate) use policy::policies;

@@ -16,13 +16,6 @@ function nameOf(error) {
   return found ? found[0] : text;
 }
 
-function pem(der) {
-  const lines = fs.readFileSync(der).toString("base64").match(/.{1,64}/g).join("\n");
-  const file = path.join(folder, path.basename(der) + ".pem");
-  fs.writeFileSync(file, `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`);
-  return file;
-}
-
 async function main() {
   const manager = new OPCUACertificateManager({
     rootFolder: path.join(folder, "pki"), automaticallyAcceptUnknownCertificate: true,
@@ -31,7 +24,7 @@ async function main() {
   const client = OPCUAClient.create({
     applicationName: "node", applicationUri: wanted.uri, endpointMustExist: false,
     securityMode: MessageSecurityMode.SignAndEncrypt, securityPolicy: SecurityPolicy[wanted.policy],
-    certificateFile: pem(wanted.certificate), privateKeyFile: wanted.key, clientCertificateManager: manager,
+    certificateFile: wanted.certificate, privateKeyFile: wanted.key, clientCertificateManager: manager,
     connectionStrategy: { maxRetry: 0, initialDelay: 100, maxDelay: 200 },
   });
   const said = { connected: true, calls: {} };
@@ -48,7 +41,6 @@ async function main() {
         : { type: UserTokenType.Anonymous };
     session = await client.createSession(identity);
   } catch (error) {
-    if (process.env.PLUMB_STACK) fs.writeFileSync(process.env.PLUMB_STACK, error.stack);
     console.log(JSON.stringify({ connected: false, why: nameOf(error) }));
     process.exit(0);
   }
@@ -69,4 +61,4 @@ async function main() {
   process.exit(0);
 }
 
-main().catch((error) => { if (process.env.PLUMB_STACK) fs.writeFileSync(process.env.PLUMB_STACK, error.stack); console.log(JSON.stringify({ connected: false, why: nameOf(error) })); process.exit(0); });
+main().catch((error) => { console.log(JSON.stringify({ connected: false, why: nameOf(error) })); process.exit(0); });

@@ -3,28 +3,28 @@ use crate::{VerdictCode, register_map::tests::any_from_plc};
 use proptest::prelude::*;
 use std::collections::HashMap;
 
-fn part(id: u32) -> PartId {
+pub(super) fn part(id: u32) -> PartId {
     PartId::new(id).unwrap()
 }
 
-fn ms(ms: u64) -> Duration {
+pub(super) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-fn answer(now: Instant, id: u32, code: VerdictCode, in_ms: u64) -> Answer {
+pub(super) fn answer(now: Instant, id: u32, code: VerdictCode, in_ms: u64) -> Answer {
     let (reason, decision, recipe) = (0, ms(12), RecipeNumber(1));
     Answer { part: part(id), code, reason, decision, recipe, deadline: now + ms(in_ms) }
 }
 
 /// A PLC that says `said` and takes every block.
-struct Bench {
-    now: Instant,
-    shake: Handshake,
-    said: FromPlc,
+pub(super) struct Bench {
+    pub(super) now: Instant,
+    pub(super) shake: Handshake,
+    pub(super) said: FromPlc,
 }
 
 impl Bench {
-    fn connected() -> Self {
+    pub(super) fn connected() -> Self {
         let now = Instant::now();
         let mut shake = Handshake::new(now, Timing::default());
         shake.set_ready(true);
@@ -39,7 +39,7 @@ impl Bench {
     }
 
     /// One client exchange a millisecond later, heartbeat alive.
-    fn exchange(&mut self) -> ToPlc {
+    pub(super) fn exchange(&mut self) -> ToPlc {
         self.now += ms(1);
         self.said.heartbeat = self.said.heartbeat.wrapping_add(1);
         let block = self.shake.outgoing(self.now);
@@ -48,14 +48,14 @@ impl Bench {
         block
     }
 
-    fn after(&mut self, wait_ms: u64) -> ToPlc {
+    pub(super) fn after(&mut self, wait_ms: u64) -> ToPlc {
         for _ in 1..wait_ms {
             self.exchange();
         }
         self.exchange()
     }
 
-    fn trigger(&mut self, id: u32) {
+    pub(super) fn trigger(&mut self, id: u32) {
         self.said.control.trigger = true;
         self.said.part = PartId::new(id);
         self.exchange();
@@ -63,7 +63,7 @@ impl Bench {
         self.exchange();
     }
 
-    fn events(&mut self) -> Vec<PlcEvent> {
+    pub(super) fn events(&mut self) -> Vec<PlcEvent> {
         std::iter::from_fn(|| self.shake.next_event()).collect()
     }
 }
@@ -418,7 +418,7 @@ proptest! {
                 Step::Exposing => shake.exposing(now),
                 Step::State(online, recipe_changing, recipe) => {
                     let recipe = RecipeNumber(recipe);
-                    shake.set_state(StationState { online, fault: false, recipe_changing, recipe });
+                    shake.set_state(StationState { online, recipe_changing, recipe, ..StationState::default() });
                 }
             }
             while let Some(event) = shake.next_event() {
@@ -461,4 +461,55 @@ proptest! {
         }
         prop_assert_eq!(given, ended, "each answer has exactly one end");
     }
+}
+
+#[test]
+fn what_the_plc_sees_behind_the_gate_is_told_once_and_again_after_a_reconnect() {
+    let mut bench = Bench::connected();
+    bench.exchange();
+    assert_eq!(bench.events(), [], "nothing is the matter");
+    bench.said.gate.bin_full = true;
+    bench.after(5);
+    let full = GateStatus { bin_full: true, ..GateStatus::default() };
+    assert_eq!(bench.events(), [PlcEvent::GateStatus(full)]);
+    bench.shake.disconnected(bench.now, LinkFaultKind::Closed, "gone".into());
+    bench.shake.connected("test");
+    bench.exchange();
+    bench.exchange();
+    assert!(bench.events().contains(&PlcEvent::GateStatus(full)));
+    bench.said.gate = GateStatus::default();
+    bench.exchange();
+    assert_eq!(bench.events(), [PlcEvent::GateStatus(GateStatus::default())]);
+}
+
+#[test]
+fn a_part_number_that_moves_without_a_trigger_is_a_part_the_photo_eye_saw() {
+    let mut bench = Bench::connected();
+    (bench.said.part, bench.said.encoder) = (PartId::new(6), 600);
+    bench.exchange();
+    assert_eq!(bench.events(), [], "the first number is where the counter stands");
+    (bench.said.part, bench.said.encoder) = (PartId::new(8), 800);
+    bench.after(3);
+    assert_eq!(bench.events(), [PlcEvent::PartSeen { after: part(6), part: part(8), encoder: 800 }]);
+    bench.trigger(9);
+    let triggered = |event: &PlcEvent| matches!(event, PlcEvent::TriggerRequested { .. });
+    let events = bench.events();
+    assert!(events.iter().any(triggered), "{events:?}");
+    assert!(!events.iter().any(|event| matches!(event, PlcEvent::PartSeen { .. })), "a part is told once");
+}
+
+#[test]
+fn a_line_stop_request_stands_in_its_own_bit_and_changes_no_other_word() {
+    let mut bench = Bench::connected();
+    let before = bench.exchange();
+    let state = StationState { online: true, recipe: RecipeNumber(1), ..StationState::default() };
+    bench.shake.set_state(StationState { line_stop_request: true, ..state });
+    let asking = bench.exchange();
+    assert!(asking.status.line_stop_request);
+    bench.shake.set_state(state);
+    let after = bench.exchange();
+    assert_eq!(
+        (before.encode(), asking.encode()[1..].to_vec()),
+        (after.encode(), before.encode()[1..].to_vec())
+    );
 }

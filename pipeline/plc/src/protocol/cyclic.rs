@@ -26,6 +26,11 @@ pub(crate) trait Wire: Send {
     /// Writes words 10–19 in one write and then reads words 0–9. `Ok` says that the PLC has what was written.
     fn exchange(&mut self, station: &Words) -> impl Future<Output = Result<Words, Fault>> + Send;
 
+    /// What to look at where a PLC lets nobody in and does not say why; reads after "did not take the connection".
+    fn when_silent(&self) -> Option<&'static str> {
+        None
+    }
+
     /// How long a connection may take, where that is not the time of one exchange.
     fn patience(&self, exchange: Duration) -> Duration {
         exchange
@@ -144,7 +149,11 @@ impl<W: Wire> Cyclic<W> {
         let patience = self.wire.patience(self.pace.timeout);
         match expiring(port, timeout(patience, self.wire.connect())).await {
             Ok(connected) => connected?,
-            Err(_) => return Err(no_answer("did not take the connection", patience)),
+            Err(_) => {
+                let (kind, what) = no_answer("did not take the connection", patience);
+                let advice = self.wire.when_silent().map(|advice| format!("; {advice}"));
+                return Err((kind, what + &advice.unwrap_or_default()));
+            }
         }
         port.connected(&self.peer);
         loop {

@@ -3,17 +3,23 @@
 
 mod ads;
 pub(crate) mod cyclic;
+pub mod ethernet_ip;
+mod logix;
 mod modbus_tcp;
 mod opc_ua;
 pub(crate) mod own_thread;
+mod place;
 mod s7;
 mod slmp;
 pub(crate) mod stream;
 
 use crate::{LinkFaultKind, PlcError, Timing, port::Port};
 pub use ads::AdsConfig;
+pub use ethernet_ip::EthernetIpConfig;
+pub use logix::LogixConfig;
 pub use modbus_tcp::{ModbusTcpConfig, Role};
 pub use opc_ua::{OpcUaConfig, Single};
+pub use place::Place;
 pub use s7::S7Config;
 use serde::{Deserialize, Serialize};
 pub use slmp::{Device, SlmpConfig};
@@ -34,13 +40,18 @@ pub enum PlcConfig {
     Ads(AdsConfig),
     /// Mitsubishi SLMP (MC protocol, 3E): the station writes into the PLC's registers.
     Slmp(SlmpConfig),
+    /// EtherNet/IP adapter: the PLC owns the station as a module, with cyclic I/O.
+    EthernetIp(EthernetIpConfig),
+    /// Rockwell Logix: the station writes into two tags of the controller.
+    Logix(LogixConfig),
     /// OPC UA: the station writes into variables of the PLC's server, encrypted.
     OpcUa(OpcUaConfig),
 }
 
 impl PlcConfig {
     /// Every kind, as the config spells it.
-    pub const KINDS: [&'static str; 6] = ["none", "modbus_tcp", "s7", "ads", "slmp", "opc_ua"];
+    pub const KINDS: [&'static str; 8] =
+        ["none", "modbus_tcp", "s7", "ads", "slmp", "ethernet_ip", "logix", "opc_ua"];
 
     /// The spelling used in config and as a metric's label.
     pub fn kind(&self) -> &'static str {
@@ -50,6 +61,8 @@ impl PlcConfig {
             Self::S7(_) => "s7",
             Self::Ads(_) => "ads",
             Self::Slmp(_) => "slmp",
+            Self::EthernetIp(_) => "ethernet_ip",
+            Self::Logix(_) => "logix",
             Self::OpcUa(_) => "opc_ua",
         }
     }
@@ -62,6 +75,8 @@ impl PlcConfig {
             Self::S7(config) => config.problems(),
             Self::Ads(config) => config.problems(),
             Self::Slmp(config) => config.problems(),
+            Self::EthernetIp(config) => config.problems(),
+            Self::Logix(config) => config.problems(),
             Self::OpcUa(config) => config.problems(),
         }
     }
@@ -74,7 +89,23 @@ impl PlcConfig {
             Self::S7(config) => Some(&config.address),
             Self::Ads(config) => Some(&config.address),
             Self::Slmp(config) => Some(&config.address),
+            Self::EthernetIp(config) => Some(&config.address),
+            Self::Logix(config) => Some(&config.address),
             Self::OpcUa(config) => Some(config.address()),
+        }
+    }
+
+    /// Where its words lie, so that no two links share any.
+    pub fn places(&self) -> Vec<Place> {
+        match self {
+            Self::None => Vec::new(),
+            Self::ModbusTcp(config) => vec![config.place()],
+            Self::S7(config) => vec![config.place()],
+            Self::Ads(config) => config.places(),
+            Self::Slmp(config) => vec![config.place()],
+            Self::EthernetIp(config) => vec![config.place()],
+            Self::Logix(config) => config.places(),
+            Self::OpcUa(config) => config.places(),
         }
     }
 
@@ -86,6 +117,8 @@ impl PlcConfig {
             Self::S7(config) => config.open().map(Some),
             Self::Ads(config) => config.open().map(Some),
             Self::Slmp(config) => config.open().map(Some),
+            Self::EthernetIp(config) => config.open().map(Some),
+            Self::Logix(config) => config.open().map(Some),
             Self::OpcUa(config) => config.open().map(Some),
         }
     }

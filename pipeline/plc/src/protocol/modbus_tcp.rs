@@ -4,7 +4,7 @@ mod client;
 mod server;
 
 use super::{
-    Protocol,
+    Place, Protocol,
     cyclic::{Cyclic, client_table, defaults},
     stream::address_problem,
 };
@@ -72,6 +72,20 @@ impl ModbusTcpConfig {
             problems.push(format!("plc base is {}; the block of 20 registers must end by 65535", self.base));
         }
         problems
+    }
+
+    pub(super) fn place(&self) -> Place {
+        match self.role {
+            Role::Client => {
+                let device = format!("Modbus {} unit {}", self.address.to_lowercase(), self.unit);
+                Place::block(device, u32::from(self.base))
+            }
+            // The system's choice of a port is never the same twice.
+            Role::Server if self.address.ends_with(":0") => {
+                Place { device: "Modbus server on any free port".to_owned(), words: 0..0 }
+            }
+            Role::Server => Place::whole(format!("Modbus server on {}", self.address.to_lowercase())),
+        }
     }
 
     pub(super) fn open(&self) -> Result<Box<dyn Protocol>, PlcError> {

@@ -6,7 +6,7 @@
 //! the server's. Such a link moves no gate.
 
 use super::{
-    Protocol,
+    Place, Protocol,
     cyclic::{Cyclic, Fault, Wire, client_table},
 };
 use crate::{
@@ -103,6 +103,17 @@ impl OpcUaConfig {
     pub(super) fn address(&self) -> &str {
         let rest = self.url.strip_prefix("opc.tcp://").unwrap_or(&self.url);
         rest.split('/').next().unwrap_or(rest)
+    }
+
+    /// The variables that it reads or writes.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let single = self.single.iter().flat_map(|single| {
+            [Some(&single.verdict), Some(&single.part), single.reason.as_ref(), single.heartbeat.as_ref()]
+        });
+        let nodes = [self.to_plc.as_ref(), self.from_plc.as_ref()].into_iter().chain(single).flatten();
+        nodes
+            .map(|node| Place::whole(format!("{node} of OPC UA {}", self.address().to_lowercase())))
+            .collect()
     }
 
     fn server(&self) -> Server {

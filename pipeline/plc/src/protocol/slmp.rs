@@ -7,20 +7,16 @@
 //! is the one mistake that must not be made. SLMP has no authentication: keep it on the cell's own network.
 
 use super::{
-    Protocol,
+    Place, Protocol,
     cyclic::{Cyclic, Fault, Wire, client_table, defaults},
-    stream::{self, address_problem, connect_fault},
+    stream::{Conversation, address_problem},
 };
 use crate::{
     LinkFaultKind, PlcError, Timing,
     register_map::{HALF_WORDS, Words},
 };
 use serde::{Deserialize, Serialize};
-use std::{fmt, io, str::FromStr};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
+use std::{fmt, str::FromStr};
 
 client_table! {
     /// The `[plc]` table with `kind = "slmp"`.
@@ -150,12 +146,22 @@ impl SlmpConfig {
         problems
     }
 
+    pub(super) fn place(&self) -> Place {
+        let Self { network, station, device, .. } = self;
+        let device_of = format!(
+            "{:?} of SLMP {} network {network}, station {station}",
+            device.kind,
+            self.address.to_lowercase()
+        );
+        Place::block(device_of, device.number)
+    }
+
     pub(super) fn open(&self) -> Result<Box<dyn Protocol>, PlcError> {
         let problems = self.problems();
         if !problems.is_empty() {
             return Err(PlcError::Config { problems });
         }
-        let wire = Melsec { config: self.clone(), stream: None };
+        let wire = Melsec { config: self.clone(), conversation: Conversation::default() };
         Ok(Box::new(Cyclic::new(wire, self.pace(), &self.address)))
     }
 }
@@ -163,15 +169,12 @@ impl SlmpConfig {
 /// The PLC as it is reached.
 struct Melsec {
     config: SlmpConfig,
-    stream: Option<TcpStream>,
+    conversation: Conversation,
 }
 
 impl Wire for Melsec {
     async fn connect(&mut self) -> Result<(), Fault> {
-        self.stream = None;
-        let connected = stream::connect(&self.config.address).await;
-        self.stream = Some(connected.map_err(|error| connect_fault(&error))?);
-        Ok(())
+        self.conversation.begin(&self.config.address).await
     }
 
     async fn exchange(&mut self, station: &Words) -> Result<Words, Fault> {
@@ -204,21 +207,23 @@ impl Melsec {
         wanted: usize,
     ) -> Result<Vec<u8>, Fault> {
         let request = self.request(command, device, data);
-        let stream = self.stream.as_mut().ok_or_else(closed)?;
-        stream.write_all(&request).await.map_err(|_| closed())?;
-        let mut header = [0; HEADER];
-        stream.read_exact(&mut header).await.map_err(|error| cut(&error))?;
+        self.conversation.say(&request).await?;
+        let header: [u8; HEADER] = self.conversation.head().await?;
         let length = usize::from(u16::from_le_bytes([header[7], header[8]]));
         if header[..2] != [0xD0, 0x00] || !(2..=ANSWER_MAX).contains(&length) {
             return Err(not_slmp());
         }
-        let mut answer = vec![0; length];
-        stream.read_exact(&mut answer).await.map_err(|error| cut(&error))?;
+        let mut answer = self.conversation.rest(length).await?;
         let end_code = u16::from_le_bytes([answer[0], answer[1]]);
         if end_code != 0 {
             return Err(refused(end_code, device, &self.config));
         }
         answer.drain(..2);
+        // The frame has no number, but it says whose answer it is. A refusal may be of a station on the way.
+        if header[2..7] != request[2..7] {
+            let what = "answered for another station; check plc.network and plc.station";
+            return Err((LinkFaultKind::WrongAnswer, what.to_owned()));
+        }
         if answer.len() != wanted {
             let got = answer.len();
             let what = format!("sent {got} bytes of data, expected {wanted}; check the PLC's firmware");
@@ -241,17 +246,6 @@ impl Melsec {
         request.extend_from_slice(&(HALF_WORDS as u16).to_le_bytes());
         request.extend_from_slice(data);
         request
-    }
-}
-
-fn closed() -> Fault {
-    (LinkFaultKind::Closed, "closed the connection".to_owned())
-}
-
-fn cut(error: &io::Error) -> Fault {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => closed(),
-        _ => connect_fault(error),
     }
 }
 
@@ -288,7 +282,7 @@ mod tests {
     #[test]
     fn a_request_is_laid_out_as_the_manual_says() {
         let config = SlmpConfig::new("10.0.4.7:5007", "D100".parse().unwrap());
-        let wire = Melsec { config, stream: None };
+        let wire = Melsec { config, conversation: Conversation::default() };
         let device = "D100".parse().unwrap();
         let read = [
             0x50, 0x00, 0x00, 0xFF, 0xFF, 0x03, 0x00, 0x0C, 0x00, 0x02, 0x00, 0x01, 0x04, 0x00, 0x00, 0x64,
@@ -308,5 +302,49 @@ mod tests {
         for text in ["", "D", "D-1", "D+1", "M100", "D1A", "D16777215", "Ü1"] {
             assert!(text.parse::<Device>().is_err(), "{text}");
         }
+    }
+
+    /// What a PLC that says `answer` to a read of D0 is taken for.
+    async fn reading(answer: Vec<u8>) -> Result<Vec<u8>, Fault> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = SlmpConfig::new(listener.local_addr().unwrap().to_string(), Device::default());
+        let plc = async {
+            use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read_exact(&mut [0; 21]).await.unwrap();
+            stream.write_all(&answer).await.unwrap();
+        };
+        let station = async {
+            let mut wire = Melsec { config, conversation: Conversation::default() };
+            wire.connect().await?;
+            wire.ask(BATCH_READ, Device::default(), &[], 2 * HALF_WORDS).await
+        };
+        tokio::join!(plc, station).1
+    }
+
+    #[tokio::test]
+    async fn what_is_not_the_answer_to_the_question_is_never_taken_for_one() {
+        let head = [0xD0, 0x00, 0x00, 0xFF, 0xFF, 0x03, 0x00];
+        let answer = |length: u16, rest: &[u8]| [&head, length.to_le_bytes().as_slice(), rest].concat();
+        let good = answer(22, &[[0, 0].as_slice(), &[7; 20]].concat());
+        assert_eq!(reading(good.clone()).await, Ok(vec![7; 20]));
+        let mut another_station = good.clone();
+        another_station[3] = 9;
+        let rows = [
+            ("fewer words, called a success", answer(4, &[0, 0, 7, 7])),
+            ("64 KiB", answer(0xFFFF, &[0, 0])),
+            ("no end code", answer(1, &[0])),
+            ("another station's", another_station),
+            ("a request", [&[0x50], &good[1..]].concat()),
+            ("a page", b"HTTP/1.0 400 Bad Request\r\n\r\n".to_vec()),
+        ];
+        for (what, bytes) in rows {
+            let read = reading(bytes).await;
+            assert!(matches!(read, Err((LinkFaultKind::WrongAnswer, _))), "{what}: {read:?}");
+        }
+        // The refusal of the manual's example: the end code, and then what was refused.
+        let refused = answer(11, &[0x51, 0xC0, 0, 0xFF, 0xFF, 0x03, 0, 0x01, 0x04, 0, 0]);
+        let (kind, says) = reading(refused).await.unwrap_err();
+        assert!(kind == LinkFaultKind::Exception && says.contains("(end code C051)"), "{says}");
     }
 }

@@ -4,6 +4,7 @@
 //! [`LineWiring`].
 
 mod foreign;
+mod line_stop;
 mod modbus_tcp;
 mod program;
 mod relay;
@@ -11,6 +12,7 @@ mod simulated_plc;
 mod tracking;
 
 pub use foreign::ForeignPlc;
-pub use program::{LineInputs, LineStop, PlcProgram, PlcProgramConfig, ScanOut};
+pub use line_stop::{BehindTheGate, GateEyes, LineStop};
+pub use program::{LineInputs, PlcProgram, PlcProgramConfig, ScanOut};
 pub use simulated_plc::{Fault, LineWiring, SimulatedPlc, SimulatedPlcConfig};
 pub use tracking::{GateDecision, GateReason, Tally};

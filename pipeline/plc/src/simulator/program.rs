@@ -3,7 +3,10 @@
 //! The release rule is the one every PLC on this block must follow: matching part id, code PASS, ResultsValid, an
 //! untorn block, a living heartbeat, before the gate. Everything else is a reject.
 
-use super::tracking::{GateDecision, Tally, Tracking};
+use super::{
+    line_stop::{BehindTheGate, GateEyes, GateWatch, LineStop, LostWatch},
+    tracking::{GateDecision, Tally, Tracking},
+};
 use crate::register_map::{Control, FromPlc, ToPlc, Words};
 use plumb_inspection::{PartId, RecipeNumber};
 use std::time::{Duration, Instant};
@@ -21,6 +24,8 @@ pub struct PlcProgramConfig {
     pub first_part: PartId,
     /// Asked for at the start.
     pub recipe: Option<RecipeNumber>,
+    /// The photo-eye triggers the camera by wire: parts are counted in words 2–5 and never announced by Trigger.
+    pub wired_camera: bool,
     /// Acknowledge each result, so that none is overwritten.
     pub buffer_results: bool,
     /// Station lost when its heartbeat stands still for this long.
@@ -31,6 +36,8 @@ pub struct PlcProgramConfig {
     pub stop_after: Duration,
     /// How many parts in a row may be rejected for a lost station before the line stops.
     pub stop_after_parts: u32,
+    /// The photo-eyes behind the gate, where there are any.
+    pub gate_eyes: Option<GateEyes>,
 }
 
 impl PlcProgramConfig {
@@ -42,11 +49,13 @@ impl PlcProgramConfig {
             announce_max: 16,
             first_part: PartId::FIRST,
             recipe: None,
+            wired_camera: false,
             buffer_results: true,
             station_lost: Duration::from_millis(300),
             trigger_ack: Duration::from_millis(250),
             stop_after: Duration::from_secs(1),
             stop_after_parts: 3,
+            gate_eyes: None,
         }
     }
 }
@@ -60,14 +69,12 @@ pub struct LineInputs {
     pub photo_eye_edges: Vec<u32>,
     /// The belt moves.
     pub line_running: bool,
+    /// Reject-confirm and pass-lane photo-eyes, bin, air.
+    pub behind_the_gate: BehindTheGate,
 }
 
-/// Why the belt must stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineStop {
-    /// The station's heartbeat has stood still for too long, or for too many parts.
-    StationLost,
-}
+/// How long ClearErrors is held: several cycles of any link.
+const CLEAR_ERRORS: Duration = Duration::from_millis(100);
 
 /// One scan's outputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,8 +109,10 @@ pub struct PlcProgram {
     station: Option<ToPlc>,
     station_moved_at: Option<Instant>,
     station_lives: bool,
-    lost_since: Option<Instant>,
-    lost_parts: u32,
+    lost: LostWatch,
+    gate: GateWatch,
+    /// The key was turned: since when ClearErrors is held, once a scan has seen it.
+    clearing: Option<Option<Instant>>,
     answer_seen: Option<(PartId, bool)>,
     wanted: Option<RecipeNumber>,
 }
@@ -120,20 +129,30 @@ impl PlcProgram {
             station: None,
             station_moved_at: None,
             station_lives: false,
-            lost_since: None,
-            lost_parts: 0,
+            lost: LostWatch::new(config.stop_after, config.stop_after_parts),
+            gate: GateWatch::new(config.gate_eyes),
+            clearing: None,
             answer_seen: None,
             wanted: config.recipe,
             config,
         };
         program.words.recipe = program.wanted.unwrap_or(RecipeNumber(0));
+        // Where the counter stands before the first part: the station then knows that one as one more.
+        program.words.part = program
+            .config
+            .wired_camera
+            .then(|| PartId::new(program.config.first_part.get().wrapping_sub(1)))
+            .flatten();
         program
     }
 
     /// One scan: inputs and words 10–19 in, words 0–9 and the gate out.
     pub fn scan(&mut self, now: Instant, inputs: &LineInputs, station: &Words) -> ScanOut {
         for &encoder in &inputs.photo_eye_edges {
-            self.tracking.edge(encoder);
+            let part = self.tracking.edge(encoder, self.config.wired_camera);
+            if self.config.wired_camera {
+                (self.words.part, self.words.encoder) = (Some(part), encoder);
+            }
         }
         let station = self.read_station(now, station);
         // TriggerAck and a very quick answer may come in one block: the part must be tracked before it is answered.
@@ -145,9 +164,15 @@ impl PlcProgram {
             self.beat_at = Some(now);
         }
         let decisions = self.tracking.at_gate(inputs.encoder, self.config.gate_counts, self.station_lives);
-        let line_stop = self.line_stop(now, inputs.line_running, decisions.len());
+        self.gate.scan(inputs.encoder, self.config.gate_counts, &decisions, &inputs.behind_the_gate);
+        let station_lost = !self.station_lives && inputs.line_running;
+        let lost = self.lost.scan(now, station_lost, decisions.len());
+        let asks = station.is_some_and(|station| station.status.line_stop_request);
+        let line_stop = lost.or_else(|| self.gate.stop()).or(asks.then_some(LineStop::StationAsks));
+        self.words.gate = self.gate.status();
         self.words.control = Control {
             trigger_enable: true,
+            clear_errors: self.holds_clear_errors(now),
             line_running: inputs.line_running,
             buffer_results: self.config.buffer_results,
             recipe_change: self.wanted.is_some(),
@@ -169,6 +194,13 @@ impl PlcProgram {
     pub fn want_recipe(&mut self, recipe: RecipeNumber) {
         self.wanted = Some(recipe);
         self.words.recipe = recipe;
+    }
+
+    /// Somebody looked at the line and turned the key: what the eyes behind the gate saw is forgotten, and the
+    /// station is told (ClearErrors).
+    pub fn turn_key(&mut self) {
+        self.gate.clear();
+        self.clearing = Some(None);
     }
 
     /// Switched off and on: parts on the belt are forgotten, and so rejected; the numbering begins anew.
@@ -258,15 +290,13 @@ impl PlcProgram {
         }
     }
 
-    fn line_stop(&mut self, now: Instant, running: bool, parts: usize) -> Option<LineStop> {
-        if self.station_lives || !running {
-            (self.lost_since, self.lost_parts) = (None, 0);
-            return None;
+    fn holds_clear_errors(&mut self, now: Instant) -> bool {
+        let Some(since) = &mut self.clearing else { return false };
+        let held = now.saturating_duration_since(*since.get_or_insert(now));
+        if held >= CLEAR_ERRORS {
+            self.clearing = None;
         }
-        let since = *self.lost_since.get_or_insert(now);
-        self.lost_parts = self.lost_parts.saturating_add(u32::try_from(parts).unwrap_or(u32::MAX));
-        let too_long = now.saturating_duration_since(since) >= self.config.stop_after;
-        (too_long || self.lost_parts >= self.config.stop_after_parts).then_some(LineStop::StationLost)
+        held < CLEAR_ERRORS
     }
 }
 
@@ -314,7 +344,12 @@ mod tests {
                     self.station.heartbeat = self.station.heartbeat.wrapping_add(1);
                 }
                 let photo_eye_edges = if i == 0 { edges.to_vec() } else { vec![] };
-                let inputs = LineInputs { encoder: self.encoder, photo_eye_edges, line_running: true };
+                let inputs = LineInputs {
+                    encoder: self.encoder,
+                    photo_eye_edges,
+                    line_running: true,
+                    ..LineInputs::default()
+                };
                 let out = self.program.scan(self.now, &inputs, &self.station.encode());
                 self.said = out.words;
                 self.station.status.trigger_ack = out.words.control.trigger && self.station.status.online;
@@ -411,7 +446,12 @@ mod tests {
         words.status = Status { online: true, trigger_ready: true, results_valid: true, ..Status::default() };
         let now = Instant::now();
         for ms in 0..200 {
-            let inputs = LineInputs { encoder: ms, photo_eye_edges: vec![], line_running: true };
+            let inputs = LineInputs {
+                encoder: ms,
+                photo_eye_edges: vec![],
+                line_running: true,
+                ..LineInputs::default()
+            };
             let out = program.scan(now + Duration::from_millis(ms.into()), &inputs, &words.encode());
             assert!(!out.station_lives && !out.words.control.trigger && !out.words.control.results_ack);
         }
@@ -481,7 +521,12 @@ mod tests {
         let at = rig.encoder.wrapping_add(1);
         rig.program.scan(
             rig.now,
-            &LineInputs { encoder: at, photo_eye_edges: vec![at, at], line_running: true },
+            &LineInputs {
+                encoder: at,
+                photo_eye_edges: vec![at, at],
+                line_running: true,
+                ..LineInputs::default()
+            },
             &rig.station.encode(),
         );
         let mut raised = Vec::new();
@@ -504,7 +549,12 @@ mod tests {
         let stop = |rig: &mut Rig, edges: Vec<u32>| {
             rig.now += Duration::from_millis(1);
             rig.encoder = rig.encoder.wrapping_add(1);
-            let inputs = LineInputs { encoder: rig.encoder, photo_eye_edges: edges, line_running: true };
+            let inputs = LineInputs {
+                encoder: rig.encoder,
+                photo_eye_edges: edges,
+                line_running: true,
+                ..LineInputs::default()
+            };
             rig.program.scan(rig.now, &inputs, &rig.station.encode()).line_stop
         };
         let stopped_after = (0..3_000).position(|_| stop(&mut rig, vec![]).is_some()).unwrap();
@@ -517,6 +567,36 @@ mod tests {
         let at = rig.encoder;
         let edges = (0..3).map(|i| at.wrapping_sub(100 + i)).rev().collect();
         assert_eq!(stop(&mut rig, edges), Some(LineStop::StationLost));
+    }
+
+    #[test]
+    fn a_station_that_asks_for_it_stops_the_line_until_it_no_longer_does_and_the_key_clears_its_errors() {
+        let mut rig = Rig::new();
+        let stop = |rig: &mut Rig| {
+            let inputs = LineInputs { encoder: rig.encoder, line_running: true, ..LineInputs::default() };
+            rig.now += Duration::from_millis(1);
+            let out = rig.program.scan(rig.now, &inputs, &rig.station.encode());
+            (out.line_stop, out.words.control.clear_errors)
+        };
+        assert_eq!(stop(&mut rig), (None, false));
+        rig.station.status.line_stop_request = true;
+        assert_eq!(stop(&mut rig), (Some(LineStop::StationAsks), false));
+        rig.program.turn_key();
+        assert_eq!(stop(&mut rig), (Some(LineStop::StationAsks), true), "the station says when it is over");
+        rig.station.status.line_stop_request = false;
+        assert_eq!(stop(&mut rig), (None, true));
+        rig.run(100, &[]);
+        assert_eq!(stop(&mut rig), (None, false), "ClearErrors is a pulse");
+    }
+
+    #[test]
+    fn a_full_bin_stops_the_line_and_stands_in_word_7() {
+        let mut rig = Rig::new();
+        let behind_the_gate = BehindTheGate { bin_full: true, ..BehindTheGate::default() };
+        let inputs =
+            LineInputs { encoder: rig.encoder, line_running: true, behind_the_gate, ..LineInputs::default() };
+        let out = rig.program.scan(rig.now, &inputs, &rig.station.encode());
+        assert_eq!((out.line_stop, out.words.encode()[7]), (Some(LineStop::BinFull), 0b10));
     }
 
     #[test]
@@ -569,7 +649,7 @@ mod tests {
                     passed.insert(part);
                 }
                 let photo_eye_edges = (0..edges).map(|_| encoder).collect();
-                let inputs = LineInputs { encoder, photo_eye_edges, line_running: true };
+                let inputs = LineInputs { encoder, photo_eye_edges, line_running: true, ..LineInputs::default() };
                 for decision in program.scan(now, &inputs, &words).decisions {
                     prop_assert!(!decision.release || passed.contains(&decision.part));
                 }

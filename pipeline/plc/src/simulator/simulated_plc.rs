@@ -182,6 +182,11 @@ impl SimulatedPlc {
         self.shared.program().want_recipe(recipe);
     }
 
+    /// Turns the key: see [`PlcProgram::turn_key`].
+    pub fn turn_key(&self) {
+        self.shared.program().turn_key();
+    }
+
     /// What became of the parts so far.
     pub fn tally(&self) -> Tally {
         self.shared.program().tally()

@@ -94,14 +94,16 @@ impl Tracking {
         Self { slots: VecDeque::new(), next_part: first_part, tally: Tally::default() }
     }
 
-    /// A part broke the light of the photo-eye.
-    pub(super) fn edge(&mut self, encoder: u32) {
+    /// A part broke the light of the photo-eye; its number. One that is `seen` by a wired camera need not be announced.
+    pub(super) fn edge(&mut self, encoder: u32, seen: bool) -> PartId {
         let (part, edge_index) = (self.next_part, self.tally.edges);
         self.next_part = part.next();
         self.tally.edges += 1;
         if self.slots.len() < SLOTS_MAX {
-            self.slots.push_back(Slot { part, edge_index, encoder, state: State::Born });
+            let state = if seen { State::Tracked } else { State::Born };
+            self.slots.push_back(Slot { part, edge_index, encoder, state });
         }
+        part
     }
 
     /// The next part to be announced and its encoder count, oldest first. Parts further than `reach` counts from

@@ -8,13 +8,16 @@
     reason = "each test and bench uses its own part"
 )]
 
-use plumb_plc::simulator::ForeignPlc;
+use plumb_opcua::security::{Pki, Wish};
+use plumb_plc::{OpcUaConfig, simulator::ForeignPlc};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::PathBuf,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::OnceLock,
 };
 
 /// The tests' Python, where it is there and whole; says so where it is not.
@@ -49,6 +52,7 @@ impl Peer {
         let mut child = Command::new(python)
             .arg("-B")
             .arg(folder.join(script))
+            .args((script == "opc_ua.py").then(opc_ua_folder))
             .args(extra)
             .stdout(Stdio::piped())
             .spawn()
@@ -63,9 +67,44 @@ impl Peer {
     }
 }
 
+impl Peer {
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 impl Drop for Peer {
     fn drop(&mut self) {
         let _ = self.child.kill(); // it may have ended by itself
         let _ = self.child.wait();
     }
+}
+
+/// Where the OPC UA server's certificate and the station's are, for this test alone; kept from run to run.
+pub(crate) fn opc_ua_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("opc_ua_", env!("CARGO_CRATE_NAME")));
+        let wish = Wish { application_uri: "urn:test:station".into(), ..Wish::of_this_machine() };
+        Pki::open(folder.join("station")).unwrap().own_or_new(&wish).unwrap();
+        let password = folder.join("password");
+        std::fs::write(&password, "korrekt pferd").unwrap();
+        std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+        folder
+    })
+}
+
+/// The station as a client of that server, which has been started once: each has trusted the other.
+pub(crate) fn opc_ua(address: String) -> OpcUaConfig {
+    let folder = opc_ua_folder();
+    let pki = folder.join("station");
+    Pki::open(&pki).unwrap().trust(folder.join("server.der").to_str().unwrap()).unwrap();
+    let node = |name: &str| format!("nsu=http://line;s={name}").try_into().unwrap();
+    let mut config = OpcUaConfig::new(format!("opc.tcp://{address}"), node("to_plc"), node("from_plc"));
+    config.pki = pki;
+    config.login.name = Some("plumb".into());
+    config.login.password_file = Some(folder.join("password"));
+    config
 }

@@ -1,5 +1,5 @@
-"""A Beckhoff PLC that is not ours: pyads' test server, with the two arrays as named variables, one of them once more too
-short and once under a name that does not exist."""
+"""A Beckhoff PLC that is not ours: pyads' test server, with the two arrays as named variables, which are at %M bytes 0 and 20
+too, and a third that is too short."""
 
 import logging
 import struct
@@ -13,13 +13,14 @@ import memory
 logging.disable(logging.CRITICAL)
 
 
-def array(name, words):
-    return PLCVariable(name, bytes(2 * words), constants.ADST_UINT16, f"ARRAY [0..{words - 1}] OF WORD")
+def array(name, words, offset):
+    kind = f"ARRAY [0..{words - 1}] OF WORD"
+    return PLCVariable(name, bytes(2 * words), constants.ADST_UINT16, kind, 0x4020, offset)
 
 
 handler = AdvancedHandler()
-from_plc, to_plc, short = array("GVL_Plumb.FromPlc", 10), array("GVL_Plumb.ToPlc", 10), array("GVL_Plumb.Short", 4)
-for variable in (from_plc, to_plc, short):
+from_plc, to_plc = array("GVL_Plumb.FromPlc", 10, 0), array("GVL_Plumb.ToPlc", 10, 20)
+for variable in (from_plc, to_plc, array("GVL_Plumb.Short", 4, 40)):
     handler.add_variable(variable)
 port = memory.free_port()
 server = AdsTestServer(handler=handler, ip_address="127.0.0.1", port=port, logging=False)

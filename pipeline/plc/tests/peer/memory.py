@@ -28,16 +28,16 @@ def open_door(port, read_station, write_plc, forget):
 
 
 def _serve(connection, read_station, write_plc, forget):
-    with connection, connection.makefile("rb") as stream:
-        while True:
-            request = stream.read(1 + 2 * HALF)
-            if len(request) < 1 + 2 * HALF:
-                return
-            if request[:1] == b"Z":
-                forget()
-            else:
-                write_plc(list(struct.unpack(">10H", request[1:])))
-            connection.sendall(struct.pack(">10H", *read_station()))
+    try:
+        with connection, connection.makefile("rb") as stream:
+            while len(request := stream.read(1 + 2 * HALF)) == 1 + 2 * HALF:
+                if request[:1] == b"Z":
+                    forget()
+                else:
+                    write_plc(list(struct.unpack(">10H", request[1:])))
+                connection.sendall(struct.pack(">10H", *read_station()))
+    except OSError:
+        pass  # whoever was at the door has gone
 
 
 def free_port():

@@ -14,7 +14,7 @@ lock = threading.Lock()
 
 
 def answer(network, station, end_code, data=b""):
-    header = struct.pack("<2sBBHBH", b"\xd0\x00", network, 0xFF, 0x03FF, 0, 2 + len(data))
+    header = struct.pack("<2sBBHBH", b"\xd0\x00", network, station, 0x03FF, 0, 2 + len(data))
     return header + struct.pack("<H", end_code) + data
 
 

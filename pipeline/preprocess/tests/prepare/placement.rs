@@ -96,7 +96,7 @@ proptest! {
         cx in 180.0..220.0_f64, cy in 160.0..200.0_f64, f in 350.0..600.0_f64,
         along in 0.35..0.65_f32, down in 0.35..0.65_f32,
     ) {
-        let lens = Lens { size_px: [400, 360], fx: f, fy: f * 1.01, cx, cy, distortion: [k1, k2, p1, p2, 0.01] };
+        let lens = Lens { size_px: [400, 360], fx: f, fy: f * 1.01, cx, cy, distortion: [k1, k2, p1, p2, 0.01], rational: [0.0; 3] };
         let optics = Optics { lens: Some(lens), flat_field: None };
         let cut = Cut { region: "face".into(), rect_px: Some(rect.into()), spec: spec.clone() };
         let dark = match prepare(&optics, &cut, shot(400, 360, format, |_, _| [0; 3])) {
@@ -153,7 +153,15 @@ fn a_lens_without_distortion_changes_no_number() {
         let spec = TensorSpec { fit, ..spec(150, 97) };
         let cut = Cut { region: "face".into(), rect_px: None, spec };
         let picture = shot(100, 80, PixelFormat::Bgr8, |x, y| [(x * 2) as u8, (y * 3) as u8, (x + y) as u8]);
-        let lens = Lens { size_px: [100, 80], fx: 90.0, fy: 91.0, cx: 50.0, cy: 40.0, distortion: [0.0; 5] };
+        let lens = Lens {
+            size_px: [100, 80],
+            fx: 90.0,
+            fy: 91.0,
+            cx: 50.0,
+            cy: 40.0,
+            distortion: [0.0; 5],
+            rational: [0.0; 3],
+        };
         let with =
             prepare(&Optics { lens: Some(lens), flat_field: None }, &cut, picture.clone()).expect("inside");
         let without = prepare(&Optics::default(), &cut, picture).expect("inside");

@@ -10,7 +10,15 @@ fn cut(rect_px: Option<[f32; 4]>) -> Cut {
 
 fn lens(width: u32, height: u32, k1: f64) -> Lens {
     let (cx, cy) = (f64::from(width) / 2.0 - 0.5, f64::from(height) / 2.0 - 0.5);
-    Lens { size_px: [width, height], fx: 60.0, fy: 60.0, cx, cy, distortion: [k1, 0.0, 0.0, 0.0, 0.0] }
+    Lens {
+        size_px: [width, height],
+        fx: 60.0,
+        fy: 60.0,
+        cx,
+        cy,
+        distortion: [k1, 0.0, 0.0, 0.0, 0.0],
+        rational: [0.0; 3],
+    }
 }
 
 fn through(lens: Lens) -> Optics {

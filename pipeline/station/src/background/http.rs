@@ -71,6 +71,8 @@ fn routes(watchman: Arc<Watchman>) -> Router {
         .route("/api/v1/models/{digest}", get(models::model))
         .route("/api/v1/shadow", get(models::shadow))
         .route("/api/v1/trigger", post(trigger))
+        .route("/api/v1/rezero", post(rezero))
+        .route("/api/v1/budget", get(budget))
         .route("/api/v1/parts", get(parts))
         .route("/api/v1/parts/{id}", get(part))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "there is nothing at this address; see /") })
@@ -126,6 +128,9 @@ async fn state(State(watchman): Shared) -> impl IntoResponse {
         "recipe_digest": recipe.digest,
         "changeover": watchman.changeover.progress().0,
         "deadline_ms": recipe.deadline.as_millis() as u64,
+        "in_step": watchman.health.out_of_step().is_none(),
+        "line_stop": watchman.health.line_stops(),
+        "links": links(&watchman),
         "triggers": watchman.metrics.triggers(),
         "answers": watchman.metrics.answers.get(),
         "records": watchman.metrics.records.get(),
@@ -144,6 +149,32 @@ async fn trigger(State(watchman): Shared) -> Response {
     }
     let part = watchman.desk.ask(TriggerSource::Api, None, None);
     (StatusCode::ACCEPTED, Json(json!({ "schema": "plumb.trigger/1", "part_id": part }))).into_response()
+}
+
+/// The gate's link first, then the mirrors, with whether each is up.
+fn links(watchman: &Watchman) -> Vec<serde_json::Value> {
+    let plan = &watchman.plan;
+    let gate = (plan.plc != plumb_plc::PlcConfig::None).then(|| plan.plc.kind());
+    let mirrors = plan.mirrors.iter().map(|mirror| mirror.name.as_str());
+    let is_up = |name: &str| watchman.metrics.plc_up.with_label_values(&[name]).get() == 1;
+    let all = gate.into_iter().map(|name| (name, "gate")).chain(mirrors.map(|name| (name, "mirror")));
+    all.map(|(name, role)| json!({ "name": name, "role": role, "up": is_up(name) })).collect()
+}
+
+/// Somebody says that the belt is clear: the count of parts begins anew, and the reasons for a line stop are forgotten.
+async fn rezero(State(watchman): Shared) -> Response {
+    watchman.desk.ask_rezero();
+    (StatusCode::ACCEPTED, Json(json!({ "schema": "plumb.rezero/1", "asked": true }))).into_response()
+}
+
+/// Where the time from trigger to gate goes.
+async fn budget(State(watchman): Shared) -> Response {
+    match watchman.budget() {
+        Some(budget) => Json(budget.json()).into_response(),
+        None => {
+            refusal(StatusCode::NOT_FOUND, "station.toml has no [gate], so there is no budget to keep to")
+        }
+    }
 }
 
 /// What `/api/v1/parts` can be asked for.

@@ -5,11 +5,13 @@ use crate::{
     edition::LoadedRecipe,
     hot_path::{Answered, Judged, Keeper},
 };
+use plumb_inspection::Frame;
 use plumb_ledger::{
     Ledger, ModelRecord, PictureJob, PictureSender, PlcRecord, Record, RecordSender, RecordVerdict, Timings,
     ViewRecord, keep_picture,
 };
 use plumb_plc::PlcConfig;
+use sha2::{Digest as _, Sha256};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Hears every record, on the hot path.
@@ -37,7 +39,8 @@ impl Keeper for LedgerKeeper {
     fn keep(&mut self, answered: Answered) {
         let part = answered.judged.trigger.part;
         let has_plc = !matches!(self.plan.plc, PlcConfig::None);
-        let (record, frames) = record(&self.plan.station.name, answered, has_plc);
+        let (mut record, frames) = record(&self.plan.station.name, answered, has_plc);
+        tell_calibrations(&self.plan, &mut record, &frames);
         if let Some(tap) = &mut self.tap {
             tap(&record);
         }
@@ -65,12 +68,12 @@ impl Keeper for LedgerKeeper {
     }
 
     fn is_alive(&self) -> bool {
-        !self.ledger.stats().failing
+        self.ledger.stats().lives()
     }
 }
 
 /// The part's record, and the frames it rests on.
-fn record(station: &str, answered: Answered, has_plc: bool) -> (Record, Vec<plumb_inspection::Frame>) {
+fn record(station: &str, answered: Answered, has_plc: bool) -> (Record, Vec<Frame>) {
     let Answered { judged, delivered, late } = answered;
     let Judged { trigger, recipe, verdict, reason_code, views, laps, decided_at, .. } = judged;
     let word = if late { RecordVerdict::Late } else { verdict.decision.into() };
@@ -89,6 +92,34 @@ fn record(station: &str, answered: Answered, has_plc: bool) -> (Record, Vec<plum
         frames.push(view.seen.frame);
     }
     (record, frames)
+}
+
+/// Which calibrations the part's lengths rest on, and which of them do not hold. Several are named by one digest, over a
+/// line `camera digest` each.
+fn tell_calibrations(plan: &Plan, record: &mut Record, frames: &[Frame]) {
+    let now = record.triggered_at;
+    let (mut digests, mut uncalibrated) = (Vec::new(), Vec::new());
+    for camera in &plan.cameras {
+        let Some(calibration) = &camera.calibration else { continue };
+        let Some(frame) = frames.iter().find(|frame| frame.camera == camera.id) else { continue };
+        let size_px = [frame.image.width(), frame.image.height()];
+        digests.push((&camera.id, &calibration.digest));
+        uncalibrated.extend(
+            calibration
+                .uncalibrated(now, size_px)
+                .map(|why| format!("camera \"{}\": its calibration {why}", camera.id)),
+        );
+    }
+    record.calibration_digest = match digests[..] {
+        [] => None,
+        [(_, digest)] => Some(digest.clone()),
+        _ => {
+            let mut hasher = Sha256::new();
+            digests.iter().for_each(|(id, digest)| hasher.update(format!("{id} {digest}\n")));
+            Some(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        }
+    };
+    record.uncalibrated = uncalibrated;
 }
 
 fn models_of(recipe: &LoadedRecipe) -> Vec<ModelRecord> {

@@ -1,12 +1,15 @@
 //! The command line: data on stdout, talk on stderr, and an exit code that says whose turn it is.
 
+mod calibrate;
 mod check;
 mod demo;
 mod doctor;
 mod model;
+mod opcua;
 mod parts;
 mod replay;
 mod run;
+mod study;
 mod threshold;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -51,6 +54,15 @@ enum Command {
     /// Thresholds with a guarantee that can be signed.
     #[command(subcommand)]
     Threshold(threshold::Threshold),
+    /// Gauge studies: plan one, take it, put it on paper.
+    #[command(subcommand)]
+    Study(study::StudyCommand),
+    /// Cameras: lens, scale of the part's plane, light, focus, from pictures of a target or a live camera.
+    #[command(subcommand)]
+    Calibrate(calibrate::Calibrate),
+    /// OPC UA: the station's certificate, who is trusted, who knocked, users.
+    #[command(subcommand, name = "opcua")]
+    OpcUa(opcua::OpcUa),
     /// Print completions for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -84,7 +96,10 @@ pub fn main() -> ExitCode {
     crate::memory::give_frames_back();
     let cli = Cli::parse(); // exits with 2 by itself when the words are off
     // These tell their own story; the log would drown it.
-    let tells_itself = matches!(cli.command, Command::Demo(_) | Command::Doctor(_) | Command::Model(_));
+    let tells_itself = matches!(
+        cli.command,
+        Command::Demo(_) | Command::Doctor(_) | Command::Model(_) | Command::Calibrate(_)
+    );
     log_to_stderr(cli.verbose, cli.quiet, tells_itself);
     let exit = match cli.command {
         Command::Demo(demo) => demo.run(),
@@ -95,6 +110,9 @@ pub fn main() -> ExitCode {
         Command::Model(model) => model.run(),
         Command::Parts(parts) => parts.run(),
         Command::Threshold(threshold) => threshold.run(),
+        Command::Study(study) => study.run(),
+        Command::Calibrate(calibrate) => calibrate.run(),
+        Command::OpcUa(opcua) => opcua.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "plumb", &mut script);
@@ -140,7 +158,7 @@ fn log_to_stderr(verbose: u8, quiet: bool, tells_itself: bool) {
         _ => "trace",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("PLUMB_LOG").unwrap_or_else(|_| {
-        tracing_subscriber::EnvFilter::new(format!("warn,plumb={level},plumb_station={level},plumb_capture={level},plumb_plc={level},plumb_ledger={level},plumb_inference={level}"))
+        tracing_subscriber::EnvFilter::new(format!("warn,plumb={level},plumb_station={level},plumb_capture={level},plumb_plc={level},plumb_opcua={level},plumb_ledger={level},plumb_inference={level}"))
     });
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_target(false);

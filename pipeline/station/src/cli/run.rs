@@ -27,6 +27,10 @@ pub(super) struct Run {
     /// Stop after so many seconds.
     #[arg(long)]
     seconds: Option<f64>,
+    /// The built-in line has been moving since the machine's monotonic clock showed so many ns: one belt for a station
+    /// and a PLC in two processes.
+    #[arg(long, hide = true, value_name = "NS")]
+    line_since: Option<u64>,
 }
 
 impl Run {
@@ -35,7 +39,11 @@ impl Run {
             Ok(plan) => plan,
             Err(problems) => return fail(Exit::Config, format!("the config has problems\n{problems}")),
         };
-        let line = match plan.line.clone().map(|line| LineEye::turning(line, Instant::now())).transpose() {
+        let turning = |line| match self.line_since {
+            Some(since_ns) => LineEye::turning_since(line, since_ns),
+            None => LineEye::turning(line, Instant::now()),
+        };
+        let line = match plan.line.clone().map(turning).transpose() {
             Ok(line) => line.map(|eye| Arc::new(eye) as Arc<dyn LineCamera>),
             Err(error) => return fail(Exit::Config, error),
         };
@@ -75,6 +83,7 @@ impl Run {
 
 pub(super) fn exit_of(error: &StartError) -> Exit {
     match error {
+        StartError::Config(_) => Exit::Config,
         StartError::Model(_) => Exit::Model,
         StartError::Device(_) => Exit::Device,
     }

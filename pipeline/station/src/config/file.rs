@@ -49,7 +49,16 @@ pub struct CameraSection {
     /// Scale of the part's plane, for rules in mm.
     #[serde(default)]
     pub mm_per_px: Option<MmPerPx>,
-    /// A TOML file with the lens calibration.
+    /// Its serial number: compared with that of its calibration. A `gige` camera's is its source's `camera`.
+    #[serde(default)]
+    pub serial: Option<String>,
+    /// What `plumb calibrate` wrote: lens, scale and flat field in one file.
+    #[serde(default)]
+    pub calibration: Option<PathBuf>,
+    /// What to do about a calibration that has expired, or is of another camera or size.
+    #[serde(default)]
+    pub calibration_unfit: CalibrationUnfit,
+    /// A TOML file with the lens calibration alone.
     #[serde(default)]
     pub lens: Option<PathBuf>,
     /// A picture of an even white target.
@@ -62,6 +71,17 @@ pub struct CameraSection {
 
 fn two_hundred() -> u64 {
     200
+}
+
+/// What to do about a calibration that does not fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CalibrationUnfit {
+    /// The station does not start. One that expires while it runs marks what is measured from then on.
+    #[default]
+    Refuse,
+    /// It is used, as far as the size of the frames allows, and every record says `uncalibrated` and why.
+    Mark,
 }
 
 /// `[trigger]`: what makes the station look at a part.
@@ -197,8 +217,9 @@ pub(super) struct RecipeSection {
     pub name: RecipeName,
     /// By which the PLC asks for it; at least 1.
     pub number: RecipeNumber,
-    /// From trigger to answer, in ms.
-    pub deadline_ms: u64,
+    /// From trigger to answer, in ms. Follows from `[gate]` where it is not given.
+    #[serde(default)]
+    pub deadline_ms: Option<u64>,
 }
 
 /// `[[region]]` of a recipe: an area to look at.

@@ -1,16 +1,22 @@
-//! What the TOML says ([`document`], [`file`]) becomes values that cannot be wrong ([`plan`], [`recipe`]), or a list of every
+//! What the TOML says ([`document`], [`file`], [`calibration`]) becomes values that cannot be wrong ([`plan`], [`recipe`]), or a list of every
 //! [`problem`] with its place.
 
+mod calibration;
 mod document;
 mod file;
+mod gate;
+mod line_side;
 mod plan;
 mod problem;
 mod recipe;
 
+pub use calibration::CalibrationPlan;
 pub use file::{
-    CameraSection, DeviceFailed, DeviceMissing, InferSection, Preload, RegionSection, StationSection,
-    TriggerSection,
+    CalibrationUnfit, CameraSection, DeviceFailed, DeviceMissing, InferSection, Preload, RegionSection,
+    StationSection, TriggerSection,
 };
+pub use gate::Gate;
+pub use line_side::{MIRRORS_MAX, MirrorSection, WhenDown};
 pub use plan::{CameraPlan, Plan, read};
 pub use problem::{Problem, Problems};
 pub use recipe::{ModelPlan, RecipeError, RecipePlan, RegionPlan, ShadowPlan, read_recipe};

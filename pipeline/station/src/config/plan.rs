@@ -1,8 +1,11 @@
 //! Everything the config says, read, checked against each other and resolved. Past a [`Plan`] nothing validates again.
 
 use super::{
+    calibration::{self, CalibrationPlan},
     document::Document,
     file::{CameraSection, InferSection, StationSection, TriggerSection},
+    gate::Gate,
+    line_side::{LineSide, MirrorSection},
     problem::{Problem, Problems, suggest},
     recipe::{RecipePlan, RecipeReader, check_camera},
 };
@@ -30,8 +33,14 @@ pub struct Plan {
     pub cameras: Vec<CameraPlan>,
     /// What begins a part; its lead camera is one of `cameras`.
     pub trigger: TriggerSection,
-    /// How the PLC is reached.
+    /// How the gate's PLC is reached; its confirmation counts.
     pub plc: PlcConfig,
+    /// Links beside it, each with a name of its own.
+    pub mirrors: Vec<MirrorSection>,
+    /// Where the gate is, if it is known.
+    pub gate: Option<Gate>,
+    /// The PLC counts parts while a wire triggers the camera: how far a count and its picture may be apart.
+    pub pair_within: Option<Duration>,
     /// How records are kept.
     pub ledger: LedgerConfig,
     /// The built-in line, where a camera of kind `line` or `plumb demo` wants it.
@@ -75,6 +84,8 @@ pub struct CameraPlan {
     pub optics: Optics,
     /// Scale of the part's plane.
     pub mm_per_px: Option<MmPerPx>,
+    /// The calibration that `optics` and `mm_per_px` come from, where one was given.
+    pub calibration: Option<CalibrationPlan>,
     /// How long a triggered frame may take.
     pub frame_wait: Duration,
 }
@@ -97,8 +108,10 @@ struct Reader<'p> {
     problems: &'p mut Problems,
 }
 
-const SECTIONS: [&str; 9] =
-    ["station", "camera", "trigger", "plc", "ledger", "line", "infer", "trend", "opcua"];
+const SECTIONS: [&str; 12] = [
+    "station", "camera", "trigger", "plc", "mirror", "gate", "tracking", "ledger", "line", "infer", "trend",
+    "opcua",
+];
 
 impl Reader<'_> {
     fn station(mut self, file: &Path) -> Option<Plan> {
@@ -117,13 +130,8 @@ impl Reader<'_> {
             let route: Vec<&str> = ["ledger"].into_iter().chain(key.split('.')).collect();
             self.problems.push(document.problem(&route, format!("{key} {says}")));
         }
-        let plc = self.optional(&document, "plc").unwrap_or(PlcConfig::None);
-        if let PlcConfig::ModbusTcp(modbus) = &plc {
-            modbus
-                .problems()
-                .into_iter()
-                .for_each(|says| self.problems.push(document.problem(&["plc"], says)));
-        }
+        let LineSide { plc, mirrors, gate, pair_within } =
+            LineSide::read(&document, trigger.as_ref(), self.problems);
         let line: Option<LineConfig> = self.optional(&document, "line");
         for problem in line.iter().flat_map(LineConfig::problems) {
             self.problems.push(document.problem(&["line", problem.field], problem.to_string()));
@@ -137,7 +145,7 @@ impl Reader<'_> {
             self.check_trigger(&document, trigger, &cameras, &plc);
         }
         let recipes_folder = folder.join("recipes");
-        let recipes = RecipeReader::new(self.problems, &cameras).folder(&recipes_folder);
+        let recipes = RecipeReader::new(self.problems, &cameras, gate).folder(&recipes_folder);
         let mut station = station?;
         station.data = folder.join(&station.data);
         // Resolved here: a replay has a data folder of its own, but nobody wants to build engines for it anew.
@@ -156,6 +164,9 @@ impl Reader<'_> {
             cameras,
             trigger,
             plc,
+            mirrors,
+            gate,
+            pair_within,
             ledger,
             line,
             infer,
@@ -197,16 +208,21 @@ impl Reader<'_> {
                 );
                 self.problems.push(problem.hint("add a [line] section"));
             }
+            let calibrated = calibration::read(document, &index, &section, folder, self.problems);
+            let flat_field = section.flat_field.as_ref().map(|file| folder.join(file));
+            let flat_field = flat_field.or(calibrated.flat_field);
+            let lens = section.lens.as_ref().and_then(|file| self.lens(&folder.join(file)));
             let optics = Optics {
-                lens: section.lens.as_ref().and_then(|file| self.lens(&folder.join(file))),
-                flat_field: section.flat_field.as_ref().and_then(|file| self.flat_field(&folder.join(file))),
+                lens: lens.or(calibrated.lens),
+                flat_field: flat_field.and_then(|file| self.flat_field(&file)),
             };
             cameras.push(CameraPlan {
                 id: section.id,
                 source: section.source.relative_to(folder),
                 watch: section.watch,
                 optics,
-                mm_per_px: section.mm_per_px,
+                mm_per_px: section.mm_per_px.or(calibrated.mm_per_px),
+                calibration: calibrated.plan,
                 frame_wait: Duration::from_millis(section.frame_wait_ms),
             });
         }

@@ -5,6 +5,7 @@
 use super::{
     document::Document,
     file::{ModelSection, RecipeSection, RegionSection, ShadowSection},
+    gate::Gate,
     plan::CameraPlan,
     problem::{Problem, Problems, suggest},
 };
@@ -129,7 +130,12 @@ pub enum RecipeError {
 ///
 /// # Errors
 /// Every problem of the recipe's file and of its models' cards, at once.
-pub fn read_recipe(folder: &Path, cameras: &[CameraPlan], wanted: &str) -> Result<RecipePlan, RecipeError> {
+pub fn read_recipe(
+    folder: &Path,
+    cameras: &[CameraPlan],
+    gate: Option<Gate>,
+    wanted: &str,
+) -> Result<RecipePlan, RecipeError> {
     let mut problems = Problems::default();
     let mut unreadable = Problems::default();
     let (mut found, mut names) = (Vec::new(), Vec::new());
@@ -163,7 +169,7 @@ pub fn read_recipe(folder: &Path, cameras: &[CameraPlan], wanted: &str) -> Resul
         );
         problems.push(document.problem(&["recipe"], says).hint("give each recipe its own name and number"));
     }
-    let recipe = RecipeReader::new(&mut problems, cameras).recipe(&document);
+    let recipe = RecipeReader::new(&mut problems, cameras, gate).recipe(&document);
     match recipe {
         Some(recipe) if problems.is_empty() => Ok(recipe),
         _ => Err(problems.sorted().into()),
@@ -174,6 +180,8 @@ pub fn read_recipe(folder: &Path, cameras: &[CameraPlan], wanted: &str) -> Resul
 pub(super) struct RecipeReader<'r> {
     problems: &'r mut Problems,
     cameras: &'r [CameraPlan],
+    /// What the deadline follows from where a recipe does not say it.
+    gate: Option<Gate>,
     /// Each card once, whoever uses it.
     cards: Vec<(PathBuf, Arc<Card>)>,
 }
@@ -182,8 +190,8 @@ pub(super) struct RecipeReader<'r> {
 type Named = (ModelName, Option<usize>);
 
 impl<'r> RecipeReader<'r> {
-    pub(super) fn new(problems: &'r mut Problems, cameras: &'r [CameraPlan]) -> Self {
-        Self { problems, cameras, cards: Vec::new() }
+    pub(super) fn new(problems: &'r mut Problems, cameras: &'r [CameraPlan], gate: Option<Gate>) -> Self {
+        Self { problems, cameras, gate, cards: Vec::new() }
     }
 
     /// Every recipe of `folder`.
@@ -228,10 +236,7 @@ impl<'r> RecipeReader<'r> {
             let says = "number 0 means \"no recipe\" on the wire; take 1 or more";
             self.problems.push(document.problem(&["recipe", "number"], says));
         }
-        if section.deadline_ms == 0 {
-            self.problems
-                .push(document.problem(&["recipe", "deadline_ms"], "a deadline of 0 ms cannot be met"));
-        }
+        let deadline = self.deadline(document, section.deadline_ms);
         let mut digest = Sha256::new();
         digest.update(document.text());
         for region in &regions {
@@ -242,12 +247,31 @@ impl<'r> RecipeReader<'r> {
             name: section.name,
             number: section.number,
             digest: digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
-            deadline: Duration::from_millis(section.deadline_ms),
+            deadline: deadline?,
             models,
             regions,
             shadows,
             judge: judge?,
         })
+    }
+
+    /// As written, or what the way to the gate leaves. Whether that can be met is the budget's business.
+    fn deadline(&mut self, document: &Document, stated_ms: Option<u64>) -> Option<Duration> {
+        let (route, says, hint) = match (stated_ms, self.gate) {
+            (Some(0), _) => (&["recipe", "deadline_ms"][..], "a deadline of 0 ms cannot be met", None),
+            (Some(ms), _) => return Some(Duration::from_millis(ms)),
+            (None, Some(gate)) => return Some(gate.deadline(gate.wire)),
+            (None, None) => {
+                let hint = "add it, or a [gate] to station.toml that it can follow from";
+                (&["recipe"][..], "[recipe] lacks the key \"deadline_ms\"", Some(hint))
+            }
+        };
+        let problem = document.problem(route, says);
+        self.problems.push(match hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        });
+        None
     }
 
     fn models(&mut self, document: &Document) -> (Vec<ModelPlan>, Vec<Named>) {

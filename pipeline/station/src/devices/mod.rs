@@ -10,6 +10,7 @@ pub use opening::Opening;
 
 use crate::{
     config::InferSection,
+    ear::Ear,
     edition::ModelId,
     hot_path::{self, Desk, Examined, Prepared, Pulse},
     state::Health,
@@ -54,6 +55,8 @@ pub struct Wires {
     pub health: Arc<Health>,
     /// Opens models again, and drops those that are done with.
     pub mender: Mender,
+    /// Hears a batch be taken up.
+    pub ear: Ear,
 }
 
 /// The threads of one device, with one inbox for all.

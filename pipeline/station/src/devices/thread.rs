@@ -4,7 +4,7 @@ use super::{Opening, Wires, mender::Broken};
 use crate::{
     config::DeviceFailed,
     edition::ModelId,
-    hot_path::{Examiner, Heart, Looked, News, Prepared},
+    hot_path::{BEAT, Examiner, Heart, Looked, News, Prepared},
 };
 use crossbeam_channel::{Receiver, Sender, select};
 use plumb_inference::Model;
@@ -15,9 +15,6 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-
-/// How often a thread without work says that it is alive.
-const BEAT: Duration = Duration::from_millis(100);
 
 /// What a device thread is told, between two batches.
 pub(super) enum Order {
@@ -53,7 +50,7 @@ impl DeviceThread {
         number: usize,
         wires: Wires,
     ) -> Self {
-        let (examiner, heart) = (Examiner::new(wires.infer.batch_max), wires.pulse.listen());
+        let (examiner, heart) = (Examiner::new(wires.infer.batch_max), wires.pulse.listen("infer"));
         let (openings, last_run) = (BTreeMap::new(), Duration::ZERO);
         Self { examiner, openings, trips, orders, orders_in, number, heart, wires, last_run }
     }
@@ -88,7 +85,10 @@ impl DeviceThread {
             return true;
         }
         let names: Vec<_> = trips.iter().map(|trip| (trip.part, trip.camera.clone())).collect();
-        let looked = catch_unwind(AssertUnwindSafe(|| self.examiner.examine(trips)));
+        let looked = catch_unwind(AssertUnwindSafe(|| {
+            self.wires.ear.hears("infer");
+            self.examiner.examine(trips)
+        }));
         self.last_run = now.elapsed();
         let mut goes_on = true;
         match looked {

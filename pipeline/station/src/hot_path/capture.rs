@@ -4,7 +4,10 @@
 //! then finds the frame of each of its views. It runs on GStreamer's streaming threads, so it never waits: a stage
 //! without room costs the part its verdict (`Missed(Overrun)`), never its answer.
 
-use super::{Told, View};
+use super::{
+    Told, View,
+    turns::{Turns, Waiting, Whose},
+};
 use crate::{
     edition::LoadedRecipe,
     metrics::{Dropped, Metrics},
@@ -13,13 +16,16 @@ use crate::{
 use crossbeam_channel::{Sender, TrySendError};
 use plumb_capture::{Camera, CameraEvent, trigger::PhotoEye};
 use plumb_inspection::{
-    CameraId, Cause, Edition, Frame, Lap, Laps, PartId, PixelFormat, Stamp, Trigger, TriggerSource, Trip,
+    CameraId, Cause, Frame, Lap, Laps, PartId, PixelFormat, Stamp, Trigger, TriggerSource, Trip,
 };
 use plumb_ledger::PartNumbers;
-use plumb_verdict::{Began, Event};
+use plumb_verdict::{Began, Event, Mismatch};
 use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
@@ -50,6 +56,8 @@ pub struct Desk {
     lead: Option<(CameraId, Lead)>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
+    /// What the gate allows from trigger to answer, in µs, where the wire is measured.
+    allowed_us: AtomicU64,
     inside: Mutex<Inside>,
 }
 
@@ -68,42 +76,14 @@ struct Seat {
     camera: Option<Arc<Camera>>,
     up: bool,
     ended: bool,
-    waiting: VecDeque<Waiting>,
-    /// Triggers sent to a camera that exposes on our word.
-    fired: u64,
-    /// The last frame's own id and how many triggers had been sent when it came.
-    last: Option<(u64, u64)>,
+    turns: Turns,
     /// Size and format of the last frame that went on its way.
     shape: Option<(u32, u32, PixelFormat)>,
-}
-
-/// A part that waits for this camera's frame.
-struct Waiting {
-    part: PartId,
-    edition: Edition,
-    since: Instant,
-    deadline: Instant,
 }
 
 impl Seat {
     fn exposes_on_trigger(&self) -> bool {
         self.camera.as_ref().is_some_and(|camera| camera.frames_on_trigger())
-    }
-
-    /// Takes out the parts whose frame would come too late by `now`: it would show what is under the camera by then.
-    fn overdue(&mut self, now: Instant) -> Vec<PartId> {
-        let wait = self.place.frame_wait;
-        let late = self.waiting.iter().take_while(|waiting| now > waiting.since + wait).count();
-        self.waiting.drain(..late).map(|waiting| waiting.part).collect()
-    }
-
-    /// True if this frame belongs to an earlier trigger than the one that is waiting: its id lags behind the number
-    /// of triggers sent. Without ids only time can tell.
-    fn is_stale(&mut self, frame: &Frame) -> bool {
-        let Some(id) = frame.camera_frame_id else { return false };
-        let stale = self.last.is_some_and(|(last, fired_then)| id < last + (self.fired - fired_then));
-        self.last = Some((id, self.fired));
-        stale && self.exposes_on_trigger()
     }
 }
 
@@ -123,19 +103,13 @@ impl Desk {
         metrics: Arc<Metrics>,
         health: Arc<Health>,
     ) -> Self {
-        let seat = |place| Seat {
-            place,
-            camera: None,
-            up: false,
-            ended: false,
-            waiting: VecDeque::new(),
-            fired: 0,
-            last: None,
-            shape: None,
+        let seat = |place: Place| {
+            let turns = Turns::new(place.frame_wait);
+            Seat { place, camera: None, up: false, ended: false, turns, shape: None }
         };
         let cameras = places.into_iter().map(|(id, place)| (id, seat(place))).collect();
         let inside = Mutex::new(Inside { recipe, begun: Some(begun), fire: Some(fire), cameras });
-        Self { numbers, lead, metrics, health, inside }
+        Self { numbers, lead, metrics, health, allowed_us: AtomicU64::new(u64::MAX), inside }
     }
 
     /// Hands over a running camera.
@@ -161,7 +135,7 @@ impl Desk {
                 self.health.camera(camera, None);
                 self.seat(camera, |seat| {
                     seat.up = true;
-                    seat.last = None;
+                    seat.turns.opened(Instant::now());
                 });
             }
             CameraEvent::Down { why, says, retry_in } => {
@@ -201,17 +175,27 @@ impl Desk {
             let mut inside = self.inside();
             let recipe = inside.recipe.clone();
             for (id, seat) in &mut inside.cameras {
-                given_up.extend(seat.overdue(now).into_iter().map(|part| (part, id.clone())));
+                let exposes = seat.exposes_on_trigger();
+                let (overdue, in_doubt) = seat.turns.overdue(now, exposes);
+                if !overdue.is_empty() {
+                    given_up.push((id.clone(), overdue, in_doubt));
+                }
                 if recipe.cameras.contains(id) {
-                    let owes = seat.exposes_on_trigger() && !seat.waiting.is_empty();
-                    ready &= seat.up && !owes && !seat.place.outbox.is_full();
+                    let owes = exposes && seat.turns.is_awaited();
+                    ready &= seat.up && !owes && !seat.turns.is_settling(now) && !seat.place.outbox.is_full();
                 }
             }
         }
-        for (part, camera) in given_up {
-            self.lost(part, Some(&camera), Cause::FrameLost);
+        for (camera, overdue, in_doubt) in given_up {
+            self.give_up(&camera, overdue, in_doubt);
         }
         ready
+    }
+
+    /// From the next part on, no answer is due later than this after its trigger, whatever its recipe says.
+    pub fn allow(&self, from_trigger_to_answer: Duration) {
+        let us = u64::try_from(from_trigger_to_answer.as_micros()).unwrap_or(u64::MAX);
+        self.allowed_us.store(us, Ordering::Relaxed);
     }
 
     /// What new parts are stamped with.
@@ -246,7 +230,9 @@ impl Desk {
         };
         if let Err(error) = device.trigger() {
             tracing::warn!(%camera, %error, "Camera could not be triggered.");
-            self.lose_all_waiting(camera, Cause::CameraDown);
+            for part in self.seat(camera, |seat| seat.turns.failed()).unwrap_or_default() {
+                self.lost(part, Some(camera), Cause::CameraDown);
+            }
         }
     }
 
@@ -287,29 +273,56 @@ impl Desk {
             }
             _ => {}
         }
-        let late = self.seat(camera, |seat| seat.overdue(frame.at.mono)).unwrap_or_default();
-        for part in late {
+        let at = frame.at.mono;
+        let looked = self.seat(camera, |seat| {
+            let exposes = seat.exposes_on_trigger();
+            let given_up = seat.turns.overdue(at, exposes);
+            (given_up, seat.turns.frame(frame.camera_frame_id, at, exposes), exposes)
+        });
+        let Some(((overdue, in_doubt), whose, exposes)) = looked else { return };
+        self.give_up(camera, overdue, in_doubt);
+        match whose {
+            Whose::Part(waiting) => self.send(camera, frame, &waiting),
+            Whose::Stale => self.metrics.dropped(camera, Dropped::Stale, 1),
+            Whose::Unasked => {
+                self.metrics.dropped(camera, Dropped::Stale, 1);
+                self.out_of_step(Mismatch::FrameUnasked { camera: camera.clone() });
+            }
+            Whose::Skipped => {
+                self.metrics.dropped(camera, Dropped::Stale, 1);
+                self.out_of_step(Mismatch::FrameOwed { camera: camera.clone() });
+            }
+            Whose::Nobodys => {}
+        }
+        if exposes {
+            self.exposed();
+        }
+    }
+
+    /// Pictures that took too long are lost to their parts.
+    fn give_up(&self, camera: &CameraId, overdue: Vec<PartId>, in_doubt: bool) {
+        for part in overdue {
             self.lost(part, Some(camera), Cause::FrameLost);
         }
-        let waiting = self.seat(camera, |seat| {
-            let stale = seat.is_stale(&frame);
-            let free_running = !seat.exposes_on_trigger();
-            let belongs = |waiting: &mut Waiting| !stale && (!free_running || frame.at.mono >= waiting.since);
-            (seat.waiting.pop_front_if(belongs), free_running)
-        });
-        match waiting {
-            Some((Some(waiting), free_running)) => {
-                self.send(camera, frame, &waiting);
-                if !free_running {
-                    self.exposed();
-                }
-            }
-            Some((None, false)) => {
-                self.metrics.dropped(camera, Dropped::Stale, 1);
-                self.exposed();
-            }
-            _ => {} // a free-running camera between two parts
+        if in_doubt {
+            self.out_of_step(Mismatch::FrameOwed { camera: camera.clone() });
         }
+    }
+
+    /// Somebody says that the belt is clear: the verdict stage begins the count anew.
+    pub fn ask_rezero(&self) {
+        self.notify(Told::Rezero);
+    }
+
+    /// The count begins anew, at once: each camera owes what is waited for and no more.
+    pub fn rezero(&self) {
+        self.inside().cameras.values_mut().for_each(|seat| seat.turns.rezero());
+    }
+
+    /// The count begins anew at `until`: until then no part is looked at, and what comes is old.
+    pub fn settle(&self, until: Instant) {
+        // Who waited is rejected already, with everything that was open.
+        self.inside().cameras.values_mut().for_each(|seat| drop(seat.turns.settle(until)));
     }
 
     fn begin(
@@ -328,7 +341,8 @@ impl Desk {
             inside.recipe.begun(part);
             inside.recipe.clone()
         };
-        let (edition, deadline) = (recipe.edition, at.mono + recipe.plan.deadline);
+        let allowed = Duration::from_micros(self.allowed_us.load(Ordering::Relaxed));
+        let (edition, deadline) = (recipe.edition, at.mono + recipe.plan.deadline.min(allowed));
         let trigger = Trigger { part, source, at, encoder };
         let began = Began { trigger, edition, deadline, cameras: recipe.cameras.clone() };
         if !self.tell(Event::Began(began)) {
@@ -355,18 +369,18 @@ impl Desk {
         let mut inside = self.inside();
         let fire = inside.fire.clone();
         let refused = match inside.cameras.get_mut(camera) {
+            Some(seat) if seat.turns.is_settling(waiting.since) => Some(Cause::LostSync),
             Some(seat) if seat.up && seat.exposes_on_trigger() => {
-                seat.fired += 1;
-                seat.waiting.push_back(waiting);
+                seat.turns.wait(waiting, true);
                 // 8 is the depth of the thread `trigger`'s inbox; it is full only if a camera's control channel hangs.
                 let sent = fire.is_some_and(|fire| fire.try_send(camera.clone()).is_ok());
                 (!sent).then(|| {
-                    seat.waiting.pop_back();
+                    seat.turns.unasked();
                     Cause::Overrun
                 })
             }
             Some(seat) if seat.up => {
-                seat.waiting.push_back(waiting);
+                seat.turns.wait(waiting, false);
                 None
             }
             _ => Some(Cause::CameraDown),
@@ -419,10 +433,7 @@ impl Desk {
             }
             return;
         }
-        let gone = self.seat(camera, |seat| {
-            let lost = if seat.exposes_on_trigger() { count.min(seat.waiting.len() as u64) } else { 0 };
-            seat.waiting.drain(..lost as usize).map(|waiting| waiting.part).collect::<Vec<_>>()
-        });
+        let gone = self.seat(camera, |seat| seat.turns.lost(count, seat.exposes_on_trigger()));
         for part in gone.into_iter().flatten() {
             self.lost(part, Some(camera), Cause::FrameLost);
         }
@@ -434,8 +445,7 @@ impl Desk {
     }
 
     fn lose_all_waiting(&self, camera: &CameraId, cause: Cause) {
-        let parts =
-            self.seat(camera, |seat| seat.waiting.drain(..).map(|waiting| waiting.part).collect::<Vec<_>>());
+        let parts = self.seat(camera, |seat| seat.turns.clear());
         for part in parts.into_iter().flatten() {
             self.lost(part, Some(camera), cause);
         }
@@ -466,6 +476,19 @@ impl Desk {
     fn exposed(&self) {
         if let Some(begun) = &self.inside().begun {
             let _ = begun.try_send(Told::Exposed);
+        }
+    }
+
+    fn out_of_step(&self, why: Mismatch) {
+        self.notify(Told::OutOfStep(why));
+    }
+
+    /// What must not be lost: if there is no room for it the station is in fault, as in [`Desk::tell`].
+    fn notify(&self, told: Told) {
+        if let Some(begun) = &self.inside().begun
+            && begun.try_send(told).is_err()
+        {
+            self.health.fault("the verdict stage does not take up what it is told");
         }
     }
 

@@ -8,22 +8,25 @@
 
 mod capture;
 mod infer;
+mod line_stop;
 mod plc;
 mod preprocess;
 mod pulse;
 mod route;
+mod turns;
 mod verdict;
 
 pub use capture::{Desk, Lead, Place};
 pub use infer::{Examiner, Looked, News};
+pub use line_stop::{LineStop, StopReason};
 pub use plc::{Answered, AwaitingWire};
 pub use preprocess::{Cutting, Preparer};
-pub use pulse::{Heart, Pulse};
+pub use pulse::{BEAT, Heart, Pulse};
 pub use route::{Leg, Route};
 pub use verdict::{Judged, Keeper, VerdictStage, VerdictWires};
 
 use plumb_inspection::{CameraId, Cause, Findings, Frame, Laps, PartId, Tensor};
-use plumb_verdict::Event;
+use plumb_verdict::{Event, Mismatch};
 use std::{sync::Arc, time::Instant};
 
 /// Frames between capture and `preprocess-<camera>`: one being cut, one waiting. Full: `Missed(Overrun)`.
@@ -103,6 +106,10 @@ pub enum Told {
     Part(Event<View>),
     /// A camera that exposes on our word has given the picture it was asked for.
     Exposed,
+    /// Parts and pictures do not belong together any more.
+    OutOfStep(Mismatch),
+    /// Somebody says that the belt is clear.
+    Rezero,
 }
 
 /// A view that will not come.

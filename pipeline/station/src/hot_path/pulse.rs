@@ -1,4 +1,5 @@
-//! Life signs of the threads that run models. Each ticks even when no part comes; one that hangs stops the heartbeat.
+//! Life signs of the threads that a part's verdict depends on. Each ticks even when no part comes; one that hangs stops
+//! the heartbeat, and is named.
 
 use std::{
     sync::{
@@ -11,11 +12,15 @@ use std::{
 /// Silence after which a thread counts as hung: ten of its beats.
 const SILENT_AFTER: Duration = Duration::from_secs(1);
 
-/// The hearts of all device threads.
+/// How often a thread without work says that it is alive.
+pub const BEAT: Duration = Duration::from_millis(100);
+
+/// The hearts of all such threads.
 #[derive(Debug)]
 pub struct Pulse {
     started: Instant,
-    hearts: Mutex<Vec<Arc<AtomicU64>>>,
+    /// Stage, and when it last beat.
+    hearts: Mutex<Vec<(&'static str, Arc<AtomicU64>)>>,
 }
 
 impl Default for Pulse {
@@ -25,28 +30,28 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// A thread more to listen to. It has just beaten.
-    pub fn listen(self: &Arc<Self>) -> Heart {
+    /// A thread more of `stage` to listen to. It has just beaten.
+    pub fn listen(self: &Arc<Self>, stage: &'static str) -> Heart {
         let heart = Heart { pulse: self.clone(), beat_ms: Arc::default() };
         heart.beat();
-        self.hearts().push(heart.beat_ms.clone());
+        self.hearts().push((stage, heart.beat_ms.clone()));
         heart
     }
 
-    /// True while every thread beats. One that ended by a panic does not: it never said that it leaves.
-    pub fn is_alive(&self) -> bool {
+    /// True while every thread of `stage` beats. One that ended by a panic does not: it never said that it leaves.
+    pub fn is_alive(&self, stage: &str) -> bool {
         let now = self.now_ms();
         let beats = |heart: &Arc<AtomicU64>| {
             u128::from(now.saturating_sub(heart.load(Ordering::Relaxed))) < SILENT_AFTER.as_millis()
         };
-        self.hearts().iter().all(beats)
+        self.hearts().iter().filter(|(of, _)| *of == stage).all(|(_, heart)| beats(heart))
     }
 
     fn now_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
     }
 
-    fn hearts(&self) -> MutexGuard<'_, Vec<Arc<AtomicU64>>> {
+    fn hearts(&self) -> MutexGuard<'_, Vec<(&'static str, Arc<AtomicU64>)>> {
         self.hearts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -66,7 +71,7 @@ impl Heart {
 
     /// The thread ends as it should.
     pub fn leave(self) {
-        self.pulse.hearts().retain(|other| !Arc::ptr_eq(other, &self.beat_ms));
+        self.pulse.hearts().retain(|(_, other)| !Arc::ptr_eq(other, &self.beat_ms));
     }
 }
 
@@ -75,15 +80,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_silent_thread_stops_the_heartbeat_and_one_that_left_does_not() {
+    fn one_silent_thread_silences_its_stage_and_one_that_left_does_not() {
         let pulse = Arc::new(Pulse::default());
-        let (going, leaving) = (pulse.listen(), pulse.listen());
-        assert!(pulse.is_alive());
+        let (going, leaving) = (pulse.listen("infer"), pulse.listen("infer"));
+        assert!(pulse.is_alive("infer"));
         leaving.leave();
         assert_eq!(pulse.hearts().len(), 1);
         let long_ago = Pulse { started: Instant::now() - 3 * SILENT_AFTER, hearts: Mutex::default() };
-        long_ago.hearts().push(Arc::default());
-        assert!(!long_ago.is_alive(), "it has not beaten since the start");
+        long_ago.hearts().push(("infer", Arc::default()));
+        assert!(!long_ago.is_alive("infer"), "it has not beaten since the start");
+        assert!(long_ago.is_alive("preprocess"), "another stage's silence is not its own");
         drop(going);
         assert_eq!(pulse.hearts().len(), 1, "a thread that ends by a panic stays on the list, silent");
     }

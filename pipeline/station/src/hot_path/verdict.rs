@@ -3,19 +3,27 @@
 //! The station's heartbeat is made here, by the path that a verdict takes: it stops when this task hangs or a stage
 //! before it no longer shows life, and the PLC then rejects.
 
-use super::{Answered, AwaitingWire, Desk, Examined, Pulse, Told, View};
+mod in_step;
+mod line;
+
+use super::{Answered, AwaitingWire, Desk, Examined, LineStop, Pulse, StopReason, Told, View};
 use crate::{
-    changeover::{Changeover, Granted},
+    budget::Stopwatch,
+    changeover::Changeover,
     config::Plan,
+    ear::Ear,
     edition::{Editions, LoadedRecipe},
     metrics::Metrics,
+    mirrors::{MirrorDoor, Shown},
     shadow::ShadowDoor,
-    state::{Health, State},
+    state::Health,
 };
-use plumb_inspection::{CameraId, Cause, Lap, Laps, RecipeNumber, Trigger, TriggerSource, Trip};
+use plumb_inspection::{CameraId, Cause, Lap, Laps, Trigger, Trip};
 use plumb_plc::{Answer, PlcEvent, PlcLink, StationState, VerdictCode};
-use plumb_verdict::{Closed, Decision, Event, OpenParts, Trend, Verdict, measure};
+use plumb_verdict::{Closed, Decision, Event, Gap, OpenParts, PartSync, SyncConfig, Trend, Verdict, measure};
 use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -65,6 +73,16 @@ pub struct VerdictStage {
     plc_name: String,
     awaiting: AwaitingWire,
     trend: Trend,
+    stop: LineStop,
+    stops: Vec<StopReason>,
+    sync: PartSync,
+    /// What was last told of `sync`.
+    is_lost: bool,
+    /// Parts that left the table and wait for the PLC's number, in order. As many as may be open, and no longer than
+    /// their deadline.
+    unpaired: VecDeque<Closed<View>>,
+    /// What the mirrors were last shown.
+    shown: (Option<bool>, Option<StationState>),
     ticks: u32,
 }
 
@@ -82,12 +100,18 @@ pub struct VerdictWires {
     pub keeper: Box<dyn Keeper>,
     /// Shows parts to models that look on.
     pub shadow: ShadowDoor,
+    /// Shows to other links what the gate's is shown.
+    pub mirrors: MirrorDoor,
+    /// Remembers how long parts took.
+    pub stopwatch: Arc<Stopwatch>,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Says how the station is.
     pub health: Arc<Health>,
     /// Says whether the models' threads live.
     pub pulse: Arc<Pulse>,
+    /// Hears a part be judged, and its answer handed over.
+    pub ear: Ear,
 }
 
 impl VerdictStage {
@@ -95,7 +119,22 @@ impl VerdictStage {
     pub fn new(wires: VerdictWires, link: Option<PlcLink>, plc_name: String) -> Self {
         let open = OpenParts::new(wires.plan.station.open_parts_max);
         let (awaiting, trend) = (AwaitingWire::default(), Trend::new(wires.plan.trend));
-        Self { wires, open, link, plc_name, awaiting, trend, ticks: 0 }
+        let sync = PartSync::new(sync_config(&wires.plan));
+        Self {
+            wires,
+            open,
+            link,
+            plc_name,
+            awaiting,
+            trend,
+            stop: LineStop::default(),
+            stops: Vec::new(),
+            sync,
+            is_lost: false,
+            unpaired: VecDeque::new(),
+            shown: (None, None),
+            ticks: 0,
+        }
     }
 
     /// Runs until both inboxes are closed, every part is answered and every answer confirmed or given up.
@@ -105,11 +144,13 @@ impl VerdictStage {
         mut examined: mpsc::Receiver<Trip<Examined>>,
         mut plc: mpsc::Receiver<PlcEvent>,
     ) {
+        let heart = self.wires.pulse.listen("verdict");
         let mut tick = time::interval(TICK);
         tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         let (mut beginning, mut seeing, mut hearing) = (true, true, true);
         while beginning || seeing {
-            let deadline = self.open.next_deadline();
+            let unpaired = self.unpaired.front().map(|closed| closed.deadline);
+            let deadline = self.open.next_deadline().into_iter().chain(unpaired).min();
             let until_deadline = async {
                 match deadline {
                     Some(deadline) => time::sleep_until(deadline.into()).await,
@@ -121,6 +162,8 @@ impl VerdictStage {
                 event = begun.recv(), if beginning => match event {
                     Some(Told::Part(event)) => self.on(event),
                     Some(Told::Exposed) => self.exposed(),
+                    Some(Told::OutOfStep(why)) => self.out_of_step(why),
+                    Some(Told::Rezero) => self.rezero("somebody at the API"),
                     None => beginning = false,
                 },
                 trip = examined.recv(), if seeing => match trip {
@@ -131,11 +174,22 @@ impl VerdictStage {
                     Some(event) => self.hear(event),
                     None => hearing = false,
                 },
-                () = until_deadline => self.on(Event::Tick),
-                _ = tick.tick() => self.look_after_itself(),
+                () = until_deadline => {
+                    self.on(Event::Tick);
+                    self.keep_step(Instant::now());
+                }
+                _ = tick.tick() => {
+                    heart.beat();
+                    self.look_after_itself();
+                }
             }
         }
+        heart.leave();
         self.on(Event::CloseAll(Cause::Shutdown));
+        for closed in &mut self.unpaired {
+            closed.missed.get_or_insert(Cause::Shutdown);
+        }
+        self.release(Instant::now());
         let _ = time::timeout(Duration::from_millis(500), async {
             while !self.awaiting.is_empty() {
                 match plc.recv().await {
@@ -153,26 +207,9 @@ impl VerdictStage {
         }
     }
 
-    /// A camera gave the picture it was asked for: the part may move on, the next one may come.
-    fn exposed(&mut self) {
-        if let Some(link) = &self.link {
-            link.exposure_complete();
-        }
-        self.tell_readiness(Instant::now());
-    }
-
     fn seen(&mut self, trip: Trip<Examined>) {
         let (seen, trip) = trip.unload();
         self.on(Event::Seen { part: trip.part, camera: trip.camera, view: View { seen, laps: trip.laps } });
-    }
-
-    fn on(&mut self, event: Event<View>) {
-        let now = Instant::now();
-        for closed in self.open.on(now, event) {
-            let judged = self.judge(now, closed);
-            self.answer(now, judged);
-        }
-        self.tell_readiness(now);
     }
 
     fn judge(&self, now: Instant, closed: Closed<View>) -> Judged {
@@ -180,27 +217,14 @@ impl VerdictStage {
         let recipe =
             self.wires.editions.get(edition).expect("an edition with an open part stays in the book");
         recipe.judged();
-        let judge = &recipe.plan.judge;
-        let (verdict, reason_code) = match missed {
-            Some(cause) => (Verdict::missed(cause), cause.code()),
-            None => {
-                for (camera, view) in &mut views {
-                    let scale = self
-                        .wires
-                        .plan
-                        .cameras
-                        .iter()
-                        .find(|plan| plan.id == *camera)
-                        .and_then(|plan| plan.mm_per_px);
-                    measure(&mut view.seen.findings, scale);
-                }
-                let looked_at: Vec<_> =
-                    views.iter().map(|(camera, view)| (camera.clone(), &view.seen.findings)).collect();
-                let verdict = judge.judge(&looked_at);
-                let code = verdict.reasons.first().map_or(0, |reason| judge.reason_code(reason));
-                (verdict, code)
-            }
+        let missed_for = |cause: Cause| (Verdict::missed(cause), cause.code());
+        let weighed = || {
+            self.wires.ear.hears("verdict");
+            missed.map_or_else(|| self.weigh(&recipe, &mut views), missed_for)
         };
+        // A rule that panics costs the part its verdict, not the line its station.
+        let weighed = catch_unwind(AssertUnwindSafe(weighed));
+        let (verdict, reason_code) = weighed.unwrap_or_else(|_| missed_for(Cause::Verdict));
         let mut laps = views.iter().fold(Laps::default(), |laps, (_, view)| laps.slower(&view.laps));
         let before: Duration = Lap::ALL.iter().filter_map(|lap| laps.get(*lap)).sum();
         let total = now.saturating_duration_since(trigger.at.mono);
@@ -208,7 +232,22 @@ impl VerdictStage {
         Judged { trigger, recipe, deadline, verdict, reason_code, late, views, laps, decided_at: now }
     }
 
-    fn answer(&mut self, now: Instant, judged: Judged) {
+    /// What the rules say, and word 15 of the register block.
+    fn weigh(&self, recipe: &LoadedRecipe, views: &mut [(CameraId, View)]) -> (Verdict, u16) {
+        for (camera, view) in &mut *views {
+            let plan = self.wires.plan.cameras.iter().find(|plan| plan.id == *camera);
+            measure(&mut view.seen.findings, plan.and_then(|plan| plan.mm_per_px));
+        }
+        let looked_at: Vec<_> =
+            views.iter().map(|(camera, view)| (camera.clone(), &view.seen.findings)).collect();
+        let judge = &recipe.plan.judge;
+        let verdict = judge.judge(&looked_at);
+        let code = verdict.reasons.first().map_or(0, |reason| judge.reason_code(reason));
+        (verdict, code)
+    }
+
+    /// Answers a part; the PLC is left out where it could take the answer for another part's.
+    fn answer(&mut self, now: Instant, judged: Judged, tell_plc: bool) {
         self.watch_trend(&judged);
         let edition = judged.recipe.clone();
         let recipe = edition.plan.name.as_str();
@@ -250,7 +289,12 @@ impl VerdictStage {
             recipe: edition.plan.number,
             deadline: judged.deadline,
         };
-        let sent = self.link.as_ref().map(|link| link.answer(answer));
+        self.wires.ear.hears("plc");
+        let sent = self.link.as_ref().filter(|_| tell_plc).map(|link| link.answer(answer.clone()));
+        // After the gate's: whatever the mirrors cost, the gate has its answer.
+        if tell_plc {
+            self.wires.mirrors.show(Shown::Answer(answer));
+        }
         self.wires.shadow.pass(&judged);
         match sent {
             Some(Ok(())) => {
@@ -266,123 +310,13 @@ impl VerdictStage {
         }
     }
 
-    /// Rejecting on mends neither a broken process nor a broken light: the people at the line are told.
-    fn watch_trend(&mut self, judged: &Judged) {
-        let before = self.trend.advice().is_some();
-        let advice = self.trend.note(judged.verdict.decision, judged.late);
-        if let (Some(advice), false) = (&advice, before) {
-            tracing::error!(part = %judged.trigger.part, "The line had better stop: {advice}.");
-        }
-        self.wires.health.trend(advice.map(|advice| format!("the line had better stop: {advice}")));
-    }
-
     fn keep(&mut self, answered: Answered) {
         if let Some(time) = answered.judged.laps.get(Lap::Plc) {
             self.wires.metrics.stage(Lap::Plc, time);
         }
+        self.wires.stopwatch.note(answered.judged.recipe.edition, &answered.judged.laps);
         self.wires.metrics.records.inc();
         self.wires.keeper.keep(answered);
-    }
-
-    fn hear(&mut self, event: PlcEvent) {
-        match event {
-            PlcEvent::TriggerRequested { part, encoder } => {
-                let numbered_by_plc = part.is_some();
-                let part = self.wires.desk.ask(TriggerSource::Plc, part, Some(encoder));
-                if let Some(link) = &self.link {
-                    if !numbered_by_plc {
-                        link.begun(part);
-                    }
-                    link.exposing();
-                }
-                tracing::debug!(%part, encoder, "The PLC triggered.");
-            }
-            PlcEvent::AnswerDelivered { part, code, took } => {
-                let answered = self.awaiting.delivered(part, code == VerdictCode::Late, took);
-                self.close_answer(answered);
-            }
-            PlcEvent::AnswerDropped { part, why } => {
-                self.plc_error("answer_dropped");
-                tracing::error!(%part, "Answer never reached the PLC: {why}.");
-                let answered = self.awaiting.undelivered(part);
-                self.close_answer(answered);
-            }
-            PlcEvent::AnswerOverrun { part } => {
-                self.plc_error("answer_overrun");
-                tracing::error!(%part, "The PLC does not take answers up; one was pushed out of the buffer.");
-                let answered = self.awaiting.undelivered(part);
-                self.close_answer(answered);
-            }
-            PlcEvent::RecipeWanted(number) => self.change_recipe(number),
-            PlcEvent::MissedTrigger { part, encoder } => {
-                self.plc_error("missed_trigger");
-                let part = part.map(|part| part.get());
-                tracing::warn!(
-                    part,
-                    encoder,
-                    "The PLC triggered while the station was not ready; that part was not looked at."
-                );
-            }
-            PlcEvent::RoundTrip(time) => self.wires.metrics.plc_roundtrip.observe(time.as_secs_f64()),
-            PlcEvent::LinkUp { says } => {
-                tracing::info!("{says}");
-                self.plc_is(None);
-            }
-            PlcEvent::LinkDown { kind, says } => {
-                self.plc_error(kind.as_str());
-                tracing::warn!("{says}");
-                self.plc_is(Some(says));
-            }
-            PlcEvent::PlcLost { says } => {
-                self.plc_error("heartbeat_lost");
-                tracing::warn!("{says}");
-                self.plc_is(Some(says));
-            }
-            PlcEvent::PlcBack => self.plc_is(None),
-            PlcEvent::WaitEnded { wait, part } => {
-                self.plc_error("wait_ended");
-                tracing::warn!(part = part.map(|part| part.get()), "{wait}.");
-            }
-            PlcEvent::ClearErrors => tracing::info!("The PLC cleared the errors it was shown."),
-            PlcEvent::LineRunning(running) => tracing::info!(running, "The PLC says whether the line runs."),
-        }
-        self.tell_readiness(Instant::now());
-    }
-
-    fn close_answer(&mut self, answered: Option<Answered>) {
-        if let Some(answered) = answered {
-            self.keep(answered);
-        }
-    }
-
-    fn plc_error(&self, kind: &str) {
-        self.wires.metrics.plc_error(&self.plc_name, kind);
-    }
-
-    fn plc_is(&self, down: Option<String>) {
-        self.wires.metrics.plc_up.with_label_values(&[&self.plc_name]).set(i64::from(down.is_none()));
-        self.wires.health.plc(down);
-    }
-
-    /// A recipe that is loaded takes effect with the next part. For another the PLC sees RecipeChanging until it is
-    /// loaded, or until the old one in word 18 says that it could not be.
-    fn change_recipe(&mut self, number: RecipeNumber) {
-        let granted = self.wires.changeover.by_plc(number);
-        // Shown once at least, however soon it is over: the handshake waits for its end.
-        self.tell_state(granted == Granted::Later);
-    }
-
-    /// Online, fault and recipe, as the PLC's block shows them.
-    fn tell_state(&self, recipe_changing: bool) {
-        if let Some(link) = &self.link {
-            let condition = self.wires.health.condition();
-            link.set_state(StationState {
-                online: !matches!(condition.state, State::Stopped | State::NotReleased),
-                fault: condition.state == State::Fault,
-                recipe_changing,
-                recipe: self.wires.desk.current().plan.number,
-            });
-        }
     }
 
     fn look_after_itself(&mut self) {
@@ -393,39 +327,41 @@ impl VerdictStage {
             self.keep(answered);
         }
         if self.ticks.is_multiple_of(BEAT_EVERY) {
-            let infer = self.wires.pulse.is_alive();
+            let [preprocess, infer] = ["preprocess", "infer"].map(|stage| self.wires.pulse.is_alive(stage));
             let ledger = self.wires.keeper.is_alive();
-            for (heart, alive) in
-                [("infer", infer), ("ledger", ledger), ("verdict", true), ("plc", self.link.is_some())]
-            {
+            let link = self.link.as_ref().is_some_and(|link| !link.has_ended());
+            let alive = [("preprocess", preprocess), ("infer", infer), ("ledger", ledger)];
+            for (heart, alive) in alive.into_iter().chain([("verdict", true), ("plc", link)]) {
                 if alive {
                     self.wires.metrics.beat(heart);
                 }
             }
+            if self.link.as_ref().is_some_and(PlcLink::has_ended) {
+                let says = "the PLC link has ended by a panic; restart the station";
+                self.wires.health.fault(says);
+                self.plc_is(Some(says.to_owned()));
+            }
             let condition = self.wires.health.condition();
             self.wires.metrics.set_state(condition.state);
             self.tell_state(self.wires.changeover.plc_waits());
-            if let Some(link) = &self.link
-                && infer
-                && ledger
-            {
-                link.beat();
+            if preprocess && infer && ledger {
+                self.link.iter().for_each(PlcLink::beat);
+                self.wires.mirrors.show(Shown::Beat);
             }
         }
+        self.keep_step(now);
         self.tell_readiness(now);
     }
+}
 
-    /// The PLC may trigger when the next part would be judged.
-    fn tell_readiness(&self, now: Instant) {
-        if let Some(link) = &self.link {
-            let released = !matches!(
-                self.wires.health.condition().state,
-                State::Fault | State::Stopped | State::NotReleased
-            );
-            let room = self.open.len() < self.wires.plan.station.open_parts_max;
-            link.set_ready(released && room && self.wires.desk.is_ready(now));
-        }
-    }
+/// What the config says of the belt, as the count of parts needs it.
+fn sync_config(plan: &Plan) -> SyncConfig {
+    let settle = plan.cameras.iter().map(|camera| camera.frame_wait).max().unwrap_or_default();
+    let gap = plan.gate.and_then(|gate| {
+        let counts = gate.pitch_mm.zip(gate.mm_per_count).map(|(pitch, mm)| (1.5 * pitch / mm) as u32);
+        Some(Gap { counts, time: gate.time_between_parts()?.mul_f64(1.5) })
+    });
+    SyncConfig { settle, gap, pair_within: plan.pair_within }
 }
 
 /// Parts that could not be judged in time are errors, whatever their verdict says.

@@ -1,5 +1,8 @@
 //! `plumb replay`: a recipe over stored pictures, one record a line.
 
+mod page;
+mod scores;
+
 use super::{Exit, fail, print, run::exit_of, say};
 use crate::{
     config, replay,
@@ -28,6 +31,16 @@ pub(super) struct Replay {
     /// Feed so many pictures a second instead of as many as the machine takes.
     #[arg(long, value_name = "FPS")]
     paced: Option<f64>,
+    /// Judge a data folder's parts again by what the models found then, without pictures; says who would change, and what
+    /// it would do to escapes and false rejects. With --json one document, schema plumb.replay/1.
+    #[arg(long, conflicts_with = "paced")]
+    scores: bool,
+    /// Another threshold of a rule, as `no-dent=0.4`; may be given several times.
+    #[arg(long, value_name = "RULE=VALUE", requires = "scores")]
+    set: Vec<String>,
+    /// Write a page to be printed, with pictures of the parts that would change.
+    #[arg(long, value_name = "HTML", requires = "scores")]
+    report: Option<PathBuf>,
 }
 
 impl Replay {
@@ -43,6 +56,14 @@ impl Replay {
                 format!("{} is no recipe of {}", self.recipe.display(), station_file.display()),
             );
         };
+        if self.scores {
+            let meant = plan.recipes.values().find(|known| known.name.as_str() == recipe);
+            let Some(recipe) = meant else {
+                return fail(Exit::Usage, format!("there is no recipe \"{recipe}\""));
+            };
+            let (data, set, report) = (&self.source, &self.set, self.report.as_ref());
+            return scores::Scores { recipe, data, set, json: self.json, report }.run();
+        }
         let data = match tempfile::tempdir() {
             Ok(data) => data,
             Err(error) => return fail(Exit::Device, format!("there is no room for a replay: {error}")),
