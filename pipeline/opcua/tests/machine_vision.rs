@@ -128,14 +128,26 @@ fn the_whole_state_machine_is_walked_by_methods_and_wrong_calls_change_nothing()
     assert_eq!(said["steps"], rows, "{:#}", said["steps"]);
 
     let events = &said["events"];
-    let numbers: Vec<u64> = events
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|event| event["kind"] == "StateChanged")
-        .map(|event| event["Transition/Number"].as_u64().unwrap())
-        .collect();
-    assert_eq!(numbers, [671, 760, 681, 861, 651, 561, 421, 211, 141, 560, 681, 862], "{:?}", kinds(events));
+    let changes = events.as_array().unwrap().iter().filter(|event| event["kind"] == "StateChanged");
+    let transitions: Vec<(&Value, &Value)> =
+        changes.map(|event| (&event["Transition"], &event["Transition/Id"])).collect();
+    let expected = [
+        ("ReadyToSingleExecution", 5064),
+        ("SingleExecutionToReadyAuto", 5070),
+        ("ReadyToContinuousExecution", 5066),
+        ("ContinuousExecutionToReadyStop", 5071),
+        ("ReadyToInitializedRecipe", 5062),
+        ("InitializedToReadyRecipe", 5060),
+        ("OperationalToHalted", 5049),
+        ("HaltedToPreoperational", 5037),
+        ("PreoperationalToOperational", 5253),
+        ("InitializedToReadyAuto", 5061),
+        ("ReadyToContinuousExecution", 5066),
+        ("ContinuousExecutionToReadyAbort", 5072),
+    ];
+    let expected = expected.map(|(name, node)| (json!(name), json!(format!("ns=2;i={node}"))));
+    let expected: Vec<(&Value, &Value)> = expected.iter().map(|(name, node)| (name, node)).collect();
+    assert_eq!(transitions, expected, "{:?}", kinds(events));
     let first: Vec<&str> = kinds(events).into_iter().take(6).collect();
     assert_eq!(
         first,

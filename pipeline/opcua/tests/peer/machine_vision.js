@@ -4,20 +4,13 @@ const os = require("os");
 const path = require("path");
 const {
   OPCUAClient, MessageSecurityMode, SecurityPolicy, UserTokenType, AttributeIds, DataType, Variant,
-  constructEventFilter, ofType, TimestampsToReturn, ClientSubscription, ClientMonitoredItem,
+  constructEventFilter, ofType, resolveNodeId, TimestampsToReturn, ClientSubscription, ClientMonitoredItem,
 } = require("node-opcua-client");
 const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
 
 const wanted = JSON.parse(fs.readFileSync(0, "utf8"));
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "plumb-node-opcua-"));
 const FIELDS = ["EventType", "2:ResultId", "2:PartId", "2:JobId", "2:ResultContent", "2:ProcessingTimes"];
-
-function pem(der) {
-  const lines = fs.readFileSync(der).toString("base64").match(/.{1,64}/g).join("\n");
-  const file = path.join(folder, path.basename(der) + ".pem");
-  fs.writeFileSync(file, `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`);
-  return file;
-}
 
 async function main() {
   const manager = new OPCUACertificateManager({
@@ -27,7 +20,7 @@ async function main() {
   const client = OPCUAClient.create({
     applicationName: "node", applicationUri: wanted.uri, endpointMustExist: false,
     securityMode: MessageSecurityMode.SignAndEncrypt, securityPolicy: SecurityPolicy[wanted.policy],
-    certificateFile: pem(wanted.certificate), privateKeyFile: wanted.key, clientCertificateManager: manager,
+    certificateFile: wanted.certificate, privateKeyFile: wanted.key, clientCertificateManager: manager,
     connectionStrategy: { maxRetry: 0, initialDelay: 100, maxDelay: 200 },
   });
   await client.connect(wanted.url);
@@ -46,7 +39,7 @@ async function main() {
   );
   await new Promise((resolve) => item.once("initialized", resolve));
   const heard = new Promise((resolve) => item.once("changed", resolve));
-  const part = await session.constructExtensionObject(`ns=${vision};i=3004`, { id: "p-node" });
+  const part = await session.constructExtensionObject(resolveNodeId(`ns=${vision};i=3004`), { id: "p-node" });
   const none = new Variant({ dataType: DataType.Null });
   const answer = await session.call({
     objectId: `ns=${own};s=VisionSystem/VisionStateMachine/AutomaticModeStateMachine`,

@@ -32,7 +32,7 @@ def plain(value):
     if isinstance(value, ua.NodeId):
         return value.to_string()
     if isinstance(value, ua.ExtensionObject):
-        return {"undecoded": value.TypeId.to_string()}
+        return None if value.TypeId.is_null() else {"undecoded": value.TypeId.to_string()}
     if dataclasses.is_dataclass(value):
         fields = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"type": type(value).__name__, **{k: v for k, v in fields.items() if k not in ("Encoding", "TypeId")}}
