@@ -24,6 +24,11 @@ pub enum PlcEvent {
     /// One exchange with the PLC took this long. Sent for each exchange that carried a new answer, else about ten
     /// times a second, and left out where the station is behind with its events. None in the server role.
     RoundTrip(Duration),
+    /// Server role: a caller was not let in. The link to the PLC is as it was. Told about once a second at most.
+    TurnedAway {
+        /// For the log: who, and why.
+        says: String,
+    },
     /// The link is up, but the PLC's heartbeat has stood still: its program has stopped.
     PlcLost {
         /// For the log.
@@ -102,6 +107,8 @@ pub enum DropCause {
     NumberReused,
     /// The PLC polls, but did not read the answer.
     NotRead,
+    /// Digital lines: the part was at the gate, or past it, when its answer came.
+    PastTheGate,
     /// The station stopped first.
     Stopped,
 }
@@ -112,6 +119,7 @@ impl fmt::Display for DropCause {
             Self::Expired => "its deadline passed while the PLC could not be reached",
             Self::NumberReused => "the PLC used its number for another part",
             Self::NotRead => "the PLC did not read it",
+            Self::PastTheGate => "the part was at the gate already",
             Self::Stopped => "the station stopped",
         })
     }
@@ -161,11 +169,13 @@ pub enum LinkFaultKind {
     WrongAnswer,
     /// Server role: the PLC stopped polling.
     Silent,
+    /// Its certificate was not accepted, or ours by it.
+    Untrusted,
 }
 
 impl LinkFaultKind {
     /// Every kind, for metrics that must exist before the first fault.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Refused,
         Self::Unreachable,
         Self::Timeout,
@@ -173,6 +183,7 @@ impl LinkFaultKind {
         Self::Exception,
         Self::WrongAnswer,
         Self::Silent,
+        Self::Untrusted,
     ];
 
     /// The spelling used in metrics.
@@ -185,6 +196,7 @@ impl LinkFaultKind {
             Self::Exception => "exception",
             Self::WrongAnswer => "wrong_answer",
             Self::Silent => "silent",
+            Self::Untrusted => "untrusted",
         }
     }
 }

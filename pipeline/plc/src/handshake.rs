@@ -126,6 +126,17 @@ struct Open {
     superseded: bool,
 }
 
+/// Both halves of the block as they last crossed the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// What the PLC said last; `None` before its first word.
+    pub from_plc: Option<FromPlc>,
+    /// When it said that.
+    pub heard_at: Option<Instant>,
+    /// What it is shown.
+    pub to_plc: ToPlc,
+}
+
 /// The whole handshake. See the module's words.
 #[derive(Debug)]
 pub struct Handshake {
@@ -149,6 +160,7 @@ pub struct Handshake {
     open: VecDeque<Open>,
     events: VecDeque<PlcEvent>,
     events_lost: u64,
+    seen: Seen,
 }
 
 impl Handshake {
@@ -174,6 +186,7 @@ impl Handshake {
             open: VecDeque::new(),
             events: VecDeque::new(),
             events_lost: 0,
+            seen: Seen::default(),
         }
     }
 
@@ -181,6 +194,12 @@ impl Handshake {
 
     /// The block as the PLC must be shown it now.
     pub fn outgoing(&mut self, now: Instant) -> ToPlc {
+        let block = self.block(now);
+        self.seen.to_plc = block;
+        block
+    }
+
+    fn block(&mut self, now: Instant) -> ToPlc {
         let heard = self.events.is_empty();
         self.tick(now);
         if self.link != Link::Up {
@@ -237,6 +256,7 @@ impl Handshake {
 
     /// What the PLC said.
     pub fn incoming(&mut self, now: Instant, said: &FromPlc) {
+        (self.seen.from_plc, self.seen.heard_at) = (Some(*said), Some(now));
         let heard = self.events.is_empty();
         self.tick(now);
         if self.link != Link::Up {
@@ -395,6 +415,22 @@ impl Handshake {
         self.results.abandon(&mut self.events);
         self.link = Link::Down;
         self.limit_events();
+    }
+
+    /// The parts that await their verdict and when they began, oldest first.
+    pub(crate) fn open_parts(&self) -> Vec<(PartId, Instant)> {
+        self.open.iter().filter(|open| !open.superseded).map(|open| (open.part, open.since)).collect()
+    }
+
+    /// The answer shown for `part` can no longer move anything: it is withdrawn.
+    pub(crate) fn drop_shown(&mut self, now: Instant, part: PartId, why: DropCause) {
+        self.results.drop_shown(now, part, why, &mut self.events);
+        self.limit_events();
+    }
+
+    /// The block as it last crossed the wire.
+    pub fn seen(&self) -> Seen {
+        self.seen
     }
 
     /// The link stands and the PLC's program runs.

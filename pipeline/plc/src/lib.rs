@@ -10,16 +10,17 @@ mod event;
 pub mod handshake;
 mod link;
 mod port;
+pub mod probe;
 pub mod protocol;
 pub mod register_map;
 pub mod simulator;
 
 pub use answer::{Answer, VerdictCode};
 pub use event::{DropCause, LinkFaultKind, PlcEvent, Wait};
-pub use handshake::{StationState, Timing};
+pub use handshake::{Seen, StationState, Timing};
 pub use link::{AnswerError, PlcError, PlcLink};
 pub use protocol::{
-    AdsConfig, Device, EthernetIpConfig, LogixConfig, ModbusTcpConfig, OpcUaConfig, Place, PlcConfig, Role,
-    S7Config, Single, SlmpConfig, ethernet_ip,
+    AdsConfig, Device, DigitalIoConfig, EthernetIpConfig, LogixConfig, ModbusTcpConfig, OpcUaConfig, Place,
+    PlcConfig, Role, S7Config, Single, SlmpConfig, TlsConfig, digital_io, ethernet_ip,
 };
 pub use register_map::{FromPlc, GateStatus, ToPlc};

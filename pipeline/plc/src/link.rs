@@ -3,7 +3,7 @@
 use crate::{
     Answer, PlcConfig, PlcEvent, StationState,
     backoff::Backoff,
-    handshake::Timing,
+    handshake::{Seen, Timing},
     port::Port,
     protocol::{Broken, Ended, Protocol},
 };
@@ -109,6 +109,11 @@ impl PlcLink {
     /// Its task has ended by itself, which only a panic brings about: no answer is delivered any more.
     pub fn has_ended(&self) -> bool {
         self.task.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
+    /// The block as it last crossed the wire, for whoever looks on.
+    pub fn seen(&self) -> Seen {
+        self.port.step(|shake, _| shake.seen())
     }
 
     /// Events lost because the station did not take them; more than 0 is a bug of the station.

@@ -18,6 +18,9 @@ use tokio::sync::{Notify, mpsc};
 /// Round trips that carried no answer are told this often at most.
 const ROUND_TRIP_EVERY: Duration = Duration::from_millis(100);
 
+/// Callers who are not let in are told of this often at most, however hard they knock.
+const TURNED_AWAY_EVERY: Duration = Duration::from_secs(1);
+
 /// How long the last answers may take when the station stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -29,6 +32,7 @@ pub(crate) struct Port {
     changed: Notify,
     closing_since: OnceLock<Instant>,
     round_trip_told: Mutex<Option<Instant>>,
+    turned_away_told: Mutex<Option<Instant>>,
 }
 
 impl Port {
@@ -39,6 +43,7 @@ impl Port {
             changed: Notify::new(),
             closing_since: OnceLock::new(),
             round_trip_told: Mutex::new(None),
+            turned_away_told: Mutex::new(None),
         }
     }
 
@@ -130,6 +135,17 @@ impl Port {
         if (due || carried_an_answer) && self.events.capacity() * 2 > self.events.max_capacity() {
             *told = Some(now);
             self.step(|shake, _| shake.note(PlcEvent::RoundTrip(time)));
+        }
+    }
+
+    /// A caller was not let in.
+    pub(crate) fn turned_away(&self, says: String) {
+        let now = Instant::now();
+        let mut told = self.turned_away_told.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = told.is_none_or(|told| now.duration_since(told) >= TURNED_AWAY_EVERY);
+        if due && self.events.capacity() * 2 > self.events.max_capacity() {
+            *told = Some(now);
+            self.step(|shake, _| shake.note(PlcEvent::TurnedAway { says }));
         }
     }
 }

@@ -6,8 +6,10 @@
 
 use plumb_inspection::{PartId, RecipeNumber};
 mod foreign;
+mod plant;
 
 use foreign::{Peer, python};
+use plant::Plant;
 use plumb_plc::{
     AdsConfig, Answer, EthernetIpConfig, LinkFaultKind, LogixConfig, ModbusTcpConfig, OpcUaConfig, PlcConfig,
     PlcEvent, PlcLink, Role, S7Config, SlmpConfig, StationState, VerdictCode,
@@ -209,6 +211,8 @@ enum Wire {
     Modbus { station: Role, fc23: bool },
     /// Our PLC program on the memory of somebody else's CPU, behind a wire that can be broken.
     Foreign { script: &'static str, module: &'static str, config: fn(String) -> PlcConfig },
+    /// As the last, with certificates.
+    ModbusTls,
     /// Our PLC program on the memory of somebody else's EtherNet/IP scanner, which owns the station as a module. Its
     /// cyclic data are UDP, so no relay lies between.
     Scanner,
@@ -218,7 +222,7 @@ const MODBUS_CLIENT: Wire = Wire::Modbus { station: Role::Client, fc23: true };
 const MODBUS_SERVER: Wire = Wire::Modbus { station: Role::Server, fc23: true };
 
 /// A new one is a row here and, where the PLC is somebody else's, a script in `tests/peer`.
-const WIRES: [Wire; 10] = [
+const WIRES: [Wire; 11] = [
     MODBUS_CLIENT,
     Wire::Modbus { station: Role::Client, fc23: false },
     MODBUS_SERVER,
@@ -227,6 +231,7 @@ const WIRES: [Wire; 10] = [
     Wire::Foreign { script: "ads.py", module: "pyads", config: ads },
     Wire::Foreign { script: "slmp.py", module: "pymcprotocol", config: slmp },
     Wire::Foreign { script: "logix.py", module: "ethernetip", config: logix },
+    Wire::ModbusTls,
     Wire::Scanner,
     Wire::Foreign { script: "opc_ua.py", module: "asyncua", config: opc_ua },
 ];
@@ -285,6 +290,7 @@ impl Wire {
         match self {
             Self::Modbus { .. } => true,
             Self::Foreign { module, .. } => python(module).is_some(),
+            Self::ModbusTls => python("pymodbus").is_some(),
             Self::Scanner => python("ethernetip").is_some(),
         }
     }
@@ -327,6 +333,18 @@ impl Line {
                 let plc = SimulatedPlc::beside(started.plc, ms(2), program, belt.clone()).unwrap();
                 peer = Some(started);
                 (Station::start(config(plc.local_addr().unwrap().to_string())), plc)
+            }
+            Wire::ModbusTls => {
+                let plant = Plant::new();
+                let folder = plant.folder().to_str().unwrap();
+                let started =
+                    Peer::start(&python("pymodbus").unwrap(), "modbus_tls.py", &[folder, "plc", "plant"]);
+                let plc = SimulatedPlc::beside(started.plc, ms(2), program, belt.clone()).unwrap();
+                peer = Some(started);
+                let mut config =
+                    quick!(ModbusTcpConfig::new(Role::Client, plc.local_addr().unwrap().to_string()));
+                (config.base, config.tls) = (100, Some(plant.tls("station")));
+                (Station::start(PlcConfig::ModbusTcp(config)), plc)
             }
             Wire::Scanner => {
                 let station = Station::start(PlcConfig::EthernetIp(EthernetIpConfig::new("127.0.0.1:44818")));

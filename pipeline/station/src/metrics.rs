@@ -74,8 +74,8 @@ impl ShadowResult {
 }
 
 /// What can go wrong with the PLC beyond its link, for `plumb_plc_errors_total{kind}`.
-const PLC_ERRORS: [&str; 5] =
-    ["heartbeat_lost", "missed_trigger", "answer_overrun", "answer_dropped", "wait_ended"];
+const PLC_ERRORS: [&str; 6] =
+    ["heartbeat_lost", "missed_trigger", "answer_overrun", "answer_dropped", "wait_ended", "turned_away"];
 
 /// Verdicts as `plumb_parts_total{verdict}` counts them.
 const VERDICTS: [&str; 3] = ["pass", "reject", "error"];

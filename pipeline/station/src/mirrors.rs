@@ -199,6 +199,10 @@ impl Mirror {
                 self.metrics.plc_error(name, kind.as_str());
                 self.down(Some(says));
             }
+            PlcEvent::TurnedAway { says } => {
+                self.metrics.plc_error(name, "turned_away");
+                tracing::warn!(mirror = name, "{says}.");
+            }
             PlcEvent::PlcLost { says } => {
                 self.metrics.plc_error(name, "heartbeat_lost");
                 self.down(Some(says));

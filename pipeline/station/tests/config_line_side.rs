@@ -106,6 +106,20 @@ fn a_gate_or_a_count_that_cannot_be_is_told_with_its_place() {
 }
 
 #[test]
+fn single_variables_move_no_gate() {
+    let link = "kind = \"opc_ua\"\nurl = \"opc.tcp://mes:4840\"\nsingle = { verdict = \"ns=2;s=v\", part = \"ns=2;s=p\" }\n";
+    let (before, plc) = STATION.split_once("[plc]\n").expect("the station has a gate link");
+    let after = plc.split_once("\n[").map_or(String::new(), |(_, rest)| format!("[{rest}"));
+    let told = problems(&format!("{before}[plc]\n{link}{after}"));
+    assert!(told.len() == 1 && told[0].contains("nobody acknowledges single variables"), "{told:?}");
+    let mirror = link.replace('\n', "\nlink.").trim_end_matches("link.").to_owned();
+    assert_eq!(
+        problems(&format!("{STATION}[[mirror]]\nname = \"mes\"\nlink.{mirror}")),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
 fn a_recipe_without_a_deadline_needs_a_gate() {
     let workshop = Workshop::new(STATION, &RECIPE.replace("deadline_ms = 2000\n", ""));
     let told = config::read(&workshop.path("station.toml")).expect_err("no deadline").to_string();

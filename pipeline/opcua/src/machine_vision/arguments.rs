@@ -160,7 +160,8 @@ mod tests {
         let long = "x".repeat(257);
         let refused =
             |outcome: Result<Option<PartIdDataType>, NotDone>| matches!(outcome, Err(NotDone::Refused(_)));
-        let rows: [(Variant, fn(Result<Option<PartIdDataType>, NotDone>) -> bool); 7] = [
+        type IsRight = fn(Result<Option<PartIdDataType>, NotDone>) -> bool;
+        let rows: [(Variant, IsRight); 7] = [
             (Variant::Empty, |outcome| outcome == Ok(None)),
             (Variant::from(ExtensionObject::null()), |outcome| outcome == Ok(None)),
             (part(""), |outcome| outcome == Ok(None)),

@@ -109,7 +109,7 @@ pub(super) fn hash(digest: &str) -> (Option<ByteString>, Option<UAString>) {
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();
     match bytes {
-        Some(bytes) if !bytes.is_empty() && digits.len() % 2 == 0 => {
+        Some(bytes) if !bytes.is_empty() && digits.len().is_multiple_of(2) => {
             (Some(ByteString::from(bytes)), Some("SHA-256".into()))
         }
         _ => (None, None),

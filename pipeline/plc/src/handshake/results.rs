@@ -227,6 +227,21 @@ impl Results {
         }
     }
 
+    /// The answer of `part`, if it is shown and not delivered, ends here.
+    pub(super) fn drop_shown(
+        &mut self,
+        now: Instant,
+        part: PartId,
+        why: DropCause,
+        events: &mut VecDeque<PlcEvent>,
+    ) {
+        if matches!(&self.phase, Phase::Shown(shown) if shown.answer.part == part && shown.delivered_at.is_none())
+        {
+            events.push_back(PlcEvent::AnswerDropped { part, why });
+            self.withdraw(now);
+        }
+    }
+
     /// Nothing will be written any more.
     pub(super) fn abandon(&mut self, events: &mut VecDeque<PlcEvent>) {
         self.drop_where(|_| true, DropCause::Stopped, events);

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     LinkFaultKind, PlcError, Timing,
-    register_map::{HALF_WORDS, Words},
+    register_map::{BLOCK_WORDS, HALF_WORDS, Words},
 };
 use ams::{AmsAddress, Failed, Index, NetId, Router};
 use std::str::FromStr as _;
@@ -207,6 +207,19 @@ impl Wire for TwinCat {
             read.map_err(|failed| self.fault(failed, of))?;
         }
         Ok(())
+    }
+
+    async fn look(&mut self) -> Result<[u16; BLOCK_WORDS], Fault> {
+        let mut words = [0; BLOCK_WORDS];
+        let halves = [(self.from_plc, &self.config.from_plc), (self.to_plc, &self.config.to_plc)];
+        for ((index, of), words) in halves.into_iter().zip(words.chunks_exact_mut(HALF_WORDS)) {
+            let bytes = self.router.read(index, 2 * HALF_WORDS).await;
+            let bytes = bytes.map_err(|failed| self.fault(failed, of))?;
+            for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(2)) {
+                *word = u16::from_le_bytes([bytes[0], bytes[1]]);
+            }
+        }
+        Ok(words)
     }
 
     async fn exchange(&mut self, station: &Words) -> Result<Words, Fault> {

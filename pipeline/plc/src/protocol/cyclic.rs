@@ -2,11 +2,11 @@
 //!
 //! A protocol that can exchange ten words for ten is a [`Wire`]; [`Cyclic`] makes it a [`Protocol`].
 
-use super::{Broken, Ended, Protocol, Session};
+use super::{Broken, Ended, Look, Protocol, Session};
 use crate::{
     LinkFaultKind, Timing,
     port::Port,
-    register_map::{FromPlc, ToPlc, Words},
+    register_map::{BLOCK_WORDS, FromPlc, ToPlc, Words},
 };
 use std::{
     future::Future,
@@ -35,6 +35,18 @@ pub(crate) trait Wire: Send {
     fn patience(&self, exchange: Duration) -> Duration {
         exchange
     }
+
+    /// Reads all twenty words and writes none, where the protocol can.
+    fn look(&mut self) -> impl Future<Output = Result<[u16; BLOCK_WORDS], Fault>> + Send {
+        std::future::ready(Err(cannot_look()))
+    }
+}
+
+/// Of a protocol whose words pass only while the station writes its own, or in which the PLC comes to the station.
+pub(crate) fn cannot_look() -> Fault {
+    let what =
+        "cannot be watched by this protocol without taking the station's part; leave --watch out".to_owned();
+    (LinkFaultKind::Exception, what)
 }
 
 /// How fast, how patient, how persistent a client is.
@@ -137,12 +149,14 @@ pub(crate) struct Cyclic<W> {
     wire: W,
     pace: Pace,
     peer: String,
+    /// [`Protocol::look`] has connected.
+    looking: bool,
 }
 
 impl<W: Wire> Cyclic<W> {
     /// `peer` is the PLC as the log names it.
     pub(crate) fn new(wire: W, pace: Pace, peer: impl Into<String>) -> Self {
-        Self { wire, pace, peer: peer.into() }
+        Self { wire, pace, peer: peer.into(), looking: false }
     }
 
     async fn exchange_until_closed(&mut self, port: &Port, was_up: &mut bool) -> Result<(), Fault> {
@@ -189,6 +203,19 @@ impl<W: Wire> Cyclic<W> {
         port.incoming(&FromPlc::decode(&said));
         Ok(())
     }
+
+    async fn look_once(&mut self) -> Result<[u16; BLOCK_WORDS], Fault> {
+        if !std::mem::replace(&mut self.looking, true) {
+            let patience = self.wire.patience(self.pace.timeout);
+            match timeout(patience, self.wire.connect()).await {
+                Ok(connected) => connected?,
+                Err(_) => return Err(no_answer("did not take the connection", patience)),
+            }
+        }
+        timeout(self.pace.timeout, self.wire.look())
+            .await
+            .unwrap_or_else(|_| Err(no_answer("did not answer", self.pace.timeout)))
+    }
 }
 
 /// Waits for `connected`, while answers go on expiring.
@@ -215,6 +242,14 @@ impl<W: Wire> Protocol for Cyclic<W> {
                 Ok(()) => Ended::Closed,
                 Err((kind, what)) => Ended::Broken(Broken { kind, what, was_up }),
             }
+        })
+    }
+
+    fn look(&mut self) -> Look<'_> {
+        Box::pin(async {
+            let looked = self.look_once().await;
+            self.looking = looked.is_ok();
+            looked
         })
     }
 

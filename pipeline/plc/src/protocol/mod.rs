@@ -3,6 +3,7 @@
 
 mod ads;
 pub(crate) mod cyclic;
+pub mod digital_io;
 pub mod ethernet_ip;
 mod logix;
 mod modbus_tcp;
@@ -13,21 +14,23 @@ mod s7;
 mod slmp;
 pub(crate) mod stream;
 
-use crate::{LinkFaultKind, PlcError, Timing, port::Port};
+use crate::{LinkFaultKind, PlcError, Timing, port::Port, register_map::BLOCK_WORDS};
 pub use ads::AdsConfig;
+pub use digital_io::DigitalIoConfig;
 pub use ethernet_ip::EthernetIpConfig;
 pub use logix::LogixConfig;
-pub use modbus_tcp::{ModbusTcpConfig, Role};
+pub use modbus_tcp::{ModbusTcpConfig, Role, TlsConfig};
 pub use opc_ua::{OpcUaConfig, Single};
 pub use place::Place;
 pub use s7::S7Config;
 use serde::{Deserialize, Serialize};
 pub use slmp::{Device, SlmpConfig};
-use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, path::Path, pin::Pin, sync::Arc, time::Duration};
 
 /// The `[plc]` table of `station.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "a station holds a few, read once at the start")]
 pub enum PlcConfig {
     /// No PLC: answers are for the ledger alone, and nothing moves a gate.
     #[default]
@@ -46,12 +49,14 @@ pub enum PlcConfig {
     Logix(LogixConfig),
     /// OPC UA: the station writes into variables of the PLC's server, encrypted.
     OpcUa(OpcUaConfig),
+    /// No PLC between: the station moves the gate by digital lines.
+    DigitalIo(DigitalIoConfig),
 }
 
 impl PlcConfig {
     /// Every kind, as the config spells it.
-    pub const KINDS: [&'static str; 8] =
-        ["none", "modbus_tcp", "s7", "ads", "slmp", "ethernet_ip", "logix", "opc_ua"];
+    pub const KINDS: [&'static str; 9] =
+        ["none", "modbus_tcp", "s7", "ads", "slmp", "ethernet_ip", "logix", "opc_ua", "digital_io"];
 
     /// The spelling used in config and as a metric's label.
     pub fn kind(&self) -> &'static str {
@@ -64,6 +69,7 @@ impl PlcConfig {
             Self::EthernetIp(_) => "ethernet_ip",
             Self::Logix(_) => "logix",
             Self::OpcUa(_) => "opc_ua",
+            Self::DigitalIo(_) => "digital_io",
         }
     }
 
@@ -78,10 +84,31 @@ impl PlcConfig {
             Self::EthernetIp(config) => config.problems(),
             Self::Logix(config) => config.problems(),
             Self::OpcUa(config) => config.problems(),
+            Self::DigitalIo(config) => config.problems(),
         }
     }
 
-    /// Where the PLC is, or where the station listens for it: `host:port`. `None` where there is no PLC.
+    /// Every problem of the files it names, as sentences.
+    pub fn file_problems(&self) -> Vec<String> {
+        match self {
+            Self::ModbusTcp(config) => config.file_problems(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Paths in it that are not absolute begin at `folder`.
+    #[must_use]
+    pub fn relative_to(mut self, folder: &Path) -> Self {
+        match &mut self {
+            Self::ModbusTcp(config) => config.relative_to(folder),
+            Self::OpcUa(config) => config.relative_to(folder),
+            _ => {}
+        }
+        self
+    }
+
+    /// Where the PLC is, or where the station listens for it: `host:port`; of digital lines, the board. `None` where
+    /// there is no PLC.
     pub fn address(&self) -> Option<&str> {
         match self {
             Self::None => None,
@@ -92,6 +119,7 @@ impl PlcConfig {
             Self::EthernetIp(config) => Some(&config.address),
             Self::Logix(config) => Some(&config.address),
             Self::OpcUa(config) => Some(config.address()),
+            Self::DigitalIo(config) => Some(&config.chip),
         }
     }
 
@@ -106,6 +134,7 @@ impl PlcConfig {
             Self::EthernetIp(config) => vec![config.place()],
             Self::Logix(config) => config.places(),
             Self::OpcUa(config) => config.places(),
+            Self::DigitalIo(config) => vec![config.place()],
         }
     }
 
@@ -120,6 +149,7 @@ impl PlcConfig {
             Self::EthernetIp(config) => config.open().map(Some),
             Self::Logix(config) => config.open().map(Some),
             Self::OpcUa(config) => config.open().map(Some),
+            Self::DigitalIo(config) => config.open().map(Some),
         }
     }
 }
@@ -142,11 +172,20 @@ pub(crate) trait Protocol: Send {
     /// The PLC, or where the station listens, as the log names it.
     fn peer(&self) -> String;
 
+    /// All twenty words as they stand in the PLC, without writing one. Connects where it is not connected.
+    fn look(&mut self) -> Look<'_> {
+        Box::pin(async { Err(cyclic::cannot_look()) })
+    }
+
     /// Where the station listens, if it does.
     fn local_addr(&self) -> Option<SocketAddr> {
         None
     }
 }
+
+/// One look at the whole block.
+pub(crate) type Look<'a> =
+    Pin<Box<dyn Future<Output = Result<[u16; BLOCK_WORDS], cyclic::Fault>> + Send + 'a>>;
 
 /// One connection's life.
 pub(crate) type Session<'a> = Pin<Box<dyn Future<Output = Ended> + Send + 'a>>;

@@ -1,7 +1,10 @@
-//! Modbus TCP: what the `[plc]` table says of it. [`client`] writes into the PLC, [`server`] is polled by it.
+//! Modbus TCP: what the `[plc]` table says of it. [`client`] writes into the PLC, [`server`] is polled by it, [`tls`]
+//! secures both.
 
 mod client;
+mod connection;
 mod server;
+mod tls;
 
 use super::{
     Place, Protocol,
@@ -12,6 +15,8 @@ use crate::{PlcError, Timing};
 use client::ModbusTcpClient;
 use serde::{Deserialize, Serialize};
 use server::ModbusTcpServer;
+use std::path::Path;
+pub use tls::TlsConfig;
 
 /// Who speaks first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +42,9 @@ client_table! {
         /// Holding register address (0-based) of word 0; the block takes 20 registers from here.
         #[serde(default)]
         pub base: u16,
+        /// Modbus/TCP Security; plain Modbus where it is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub tls: Option<TlsConfig>,
     }
 }
 
@@ -52,6 +60,7 @@ impl ModbusTcpConfig {
             address: address.into(),
             unit: one(),
             base: 0,
+            tls: None,
             cycle_ms: defaults::cycle_ms(),
             timeout_ms: defaults::timeout_ms(),
             backoff_min_ms: defaults::backoff_min_ms(),
@@ -63,7 +72,7 @@ impl ModbusTcpConfig {
     /// Every problem of these values, as sentences; none if they can be served.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = self.pace().problems();
-        problems.extend(match address_problem(&self.address, 502) {
+        problems.extend(match address_problem(&self.address, if self.tls.is_some() { 802 } else { 502 }) {
             // A server may listen on any free port.
             Some(_) if self.role == Role::Server && self.address.ends_with(":0") => None,
             problem => problem,
@@ -71,7 +80,20 @@ impl ModbusTcpConfig {
         if self.base > u16::MAX - 19 {
             problems.push(format!("plc base is {}; the block of 20 registers must end by 65535", self.base));
         }
+        problems.extend(self.tls.iter().flat_map(|tls| tls.problems(self.role, &self.address)));
         problems
+    }
+
+    /// Every problem of the files it names, as sentences.
+    pub(super) fn file_problems(&self) -> Vec<String> {
+        self.tls.as_ref().map(TlsConfig::file_problems).unwrap_or_default()
+    }
+
+    /// Paths that are not absolute begin at `folder`.
+    pub(super) fn relative_to(&mut self, folder: &Path) {
+        if let Some(tls) = &mut self.tls {
+            tls.relative_to(folder);
+        }
     }
 
     pub(super) fn place(&self) -> Place {
@@ -95,7 +117,7 @@ impl ModbusTcpConfig {
         }
         Ok(match self.role {
             Role::Client => {
-                let client = ModbusTcpClient::new(self.clone());
+                let client = ModbusTcpClient::new(self.clone())?;
                 Box::new(Cyclic::new(client, self.pace(), &self.address))
             }
             Role::Server => Box::new(ModbusTcpServer::listen(self.clone())?),

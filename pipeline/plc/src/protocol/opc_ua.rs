@@ -11,14 +11,17 @@ use super::{
 };
 use crate::{
     FromPlc, LinkFaultKind, PlcError, ToPlc,
-    register_map::{Control, HALF_WORDS, Words},
+    register_map::{BLOCK_WORDS, Control, HALF_WORDS, Words},
 };
 use plumb_opcua::{
     client::{Client, ClientSecurity, Failure, FailureKind, Login, Node, NodeName, Server, Value},
     security::{Own, Pki, Wish},
 };
 use serde::{Deserialize, Serialize};
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 client_table! {
     /// The `[plc]` table with `kind = "opc_ua"`: either `to_plc` and `from_plc`, or `[plc.single]`.
@@ -116,6 +119,13 @@ impl OpcUaConfig {
             .collect()
     }
 
+    pub(super) fn relative_to(&mut self, folder: &Path) {
+        let login = [&mut self.login.password_file, &mut self.login.certificate, &mut self.login.key];
+        for path in login.into_iter().flatten().chain([&mut self.pki]) {
+            *path = folder.join(&path);
+        }
+    }
+
     fn server(&self) -> Server {
         Server { url: self.url.clone(), security: self.security.clone(), login: self.login.clone() }
     }
@@ -168,6 +178,7 @@ struct Connected {
     nodes: Nodes,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one of a link")]
 enum Nodes {
     Block { to_plc: Node, from_plc: Node },
     Single(Listener),
@@ -207,6 +218,30 @@ impl Wire for OpcUa {
         let did_not = || (LinkFaultKind::Timeout, format!("did not answer within {} ms", limit.as_millis()));
         exchanged.map_err(|_| did_not())?.map_err(|failure| fault(client.ended().unwrap_or(failure)))
     }
+
+    async fn look(&mut self) -> Result<[u16; BLOCK_WORDS], Fault> {
+        let Connected { client, nodes } =
+            self.connected.as_ref().expect("connected before anything is looked at");
+        let Nodes::Block { to_plc, from_plc } = nodes else {
+            let what = "has single variables here, no block; leave --watch out".to_owned();
+            return Err((LinkFaultKind::Exception, what));
+        };
+        let mut block = [0; BLOCK_WORDS];
+        for (half, node) in block.chunks_exact_mut(HALF_WORDS).zip([from_plc, to_plc]) {
+            let read = words(client, node).await;
+            half.copy_from_slice(&read.map_err(|failure| fault(client.ended().unwrap_or(failure)))?);
+        }
+        Ok(block)
+    }
+}
+
+/// The ten words of `node`.
+async fn words(client: &Client, node: &Node) -> Result<Words, Failure> {
+    let read = client.read_words(node).await?;
+    Words::try_from(read.as_slice()).map_err(|_| Failure {
+        kind: FailureKind::WrongAnswer,
+        says: format!("sent {} words for {}, expected {HALF_WORDS}", read.len(), node.name),
+    })
 }
 
 impl Nodes {
@@ -214,11 +249,7 @@ impl Nodes {
         match self {
             Self::Block { to_plc, from_plc } => {
                 client.write(&[(to_plc, Value::Words(station.to_vec()))]).await?;
-                let said = client.read_words(from_plc).await?;
-                Words::try_from(said.as_slice()).map_err(|_| Failure {
-                    kind: FailureKind::WrongAnswer,
-                    says: format!("sent {} words for {}, expected {HALF_WORDS}", said.len(), from_plc.name),
-                })
+                words(client, from_plc).await
             }
             Self::Single(listener) => listener.exchange(client, station).await,
         }

@@ -1,8 +1,11 @@
 //! A library that blocks, on a thread of its own: one command at a time, each with the instant after which nobody
 //! wants it any more. The runtime that makes the verdicts never waits for it.
 
-use super::cyclic::{Fault, Wire};
-use crate::{LinkFaultKind, register_map::Words};
+use super::cyclic::{Fault, Wire, cannot_look};
+use crate::{
+    LinkFaultKind,
+    register_map::{BLOCK_WORDS, Words},
+};
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -19,6 +22,11 @@ pub(crate) trait Blocking: Send + 'static {
 
     /// Writes words 10–19 in one write and then reads words 0–9.
     fn exchange(&mut self, station: &Words) -> Result<Words, Fault>;
+
+    /// Reads all twenty words and writes none, where the protocol can.
+    fn look(&mut self) -> Result<[u16; BLOCK_WORDS], Fault> {
+        Err(cannot_look())
+    }
 }
 
 /// How long a call may block: a little less than the link waits, so that the library's own word on what is wrong is heard.
@@ -29,6 +37,7 @@ pub(crate) fn blocking_ms(timeout_ms: u64) -> u64 {
 enum Wanted {
     Connect(oneshot::Sender<Result<(), Fault>>),
     Exchange(Words, oneshot::Sender<Result<Words, Fault>>),
+    Look(oneshot::Sender<Result<[u16; BLOCK_WORDS], Fault>>),
 }
 
 struct Command {
@@ -82,6 +91,11 @@ impl Wire for OwnThread {
         let (reply, answer) = oneshot::channel();
         self.ask(Wanted::Exchange(*station, reply), answer).await
     }
+
+    async fn look(&mut self) -> Result<[u16; BLOCK_WORDS], Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Wanted::Look(reply), answer).await
+    }
 }
 
 fn work(mut client: impl Blocking, inbox: &Receiver<Command>) {
@@ -92,6 +106,7 @@ fn work(mut client: impl Blocking, inbox: &Receiver<Command>) {
         // Whether the answer is still wanted is the asker's business.
         match wanted {
             Wanted::Connect(reply) => drop(reply.send(shielded(|| client.connect()))),
+            Wanted::Look(reply) => drop(reply.send(shielded(|| client.look()))),
             Wanted::Exchange(words, reply) => drop(reply.send(shielded(|| client.exchange(&words)))),
         }
     }

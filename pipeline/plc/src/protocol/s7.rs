@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     LinkFaultKind, PlcError, Timing,
-    register_map::{HALF_WORDS, Words},
+    register_map::{BLOCK_WORDS, HALF_WORDS, Words},
 };
 use telegram::{Cpu, Failed, Piece, Refusal};
 
@@ -131,6 +131,17 @@ impl Wire for DataBlock {
         let S7Config { db, start, .. } = self.config;
         let all = Piece { db, start, length: 2 * HALF_BYTES };
         self.cpu.read(all).await.map(drop).map_err(|failed| self.fault(failed))
+    }
+
+    async fn look(&mut self) -> Result<[u16; BLOCK_WORDS], Fault> {
+        let S7Config { db, start, .. } = self.config;
+        let all = Piece { db, start, length: 2 * HALF_BYTES };
+        let bytes = self.cpu.read(all).await.map_err(|failed| self.fault(failed))?;
+        let mut words = [0; BLOCK_WORDS];
+        for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(2)) {
+            *word = u16::from_be_bytes([bytes[0], bytes[1]]);
+        }
+        Ok(words)
     }
 
     async fn exchange(&mut self, station: &Words) -> Result<Words, Fault> {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     LinkFaultKind, PlcError, Timing,
-    register_map::{HALF_WORDS, Words},
+    register_map::{BLOCK_WORDS, HALF_WORDS, Words},
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -175,6 +175,18 @@ struct Melsec {
 impl Wire for Melsec {
     async fn connect(&mut self) -> Result<(), Fault> {
         self.conversation.begin(&self.config.address).await
+    }
+
+    async fn look(&mut self) -> Result<[u16; BLOCK_WORDS], Fault> {
+        let mut words = [0; BLOCK_WORDS];
+        for (half, words) in words.chunks_exact_mut(HALF_WORDS).enumerate() {
+            let from = self.config.device.after((half * HALF_WORDS) as u32);
+            let answer = self.ask(BATCH_READ, from, &[], 2 * HALF_WORDS).await?;
+            for (word, bytes) in words.iter_mut().zip(answer.chunks_exact(2)) {
+                *word = u16::from_le_bytes([bytes[0], bytes[1]]);
+            }
+        }
+        Ok(words)
     }
 
     async fn exchange(&mut self, station: &Words) -> Result<Words, Fault> {

@@ -217,22 +217,25 @@ impl PlcProgram {
 
     /// Watches the station's heartbeat; gives what it says if that can be believed.
     fn read_station(&mut self, now: Instant, words: &Words) -> Option<ToPlc> {
-        let Ok(station) = ToPlc::decode(words) else {
-            self.tracking.tally.torn_reads += 1;
-            return None;
-        };
-        let before = self.station.replace(station);
-        // What stood in the block before the first look may be a dead station's.
-        if before.is_some_and(|before| before.heartbeat != station.heartbeat) {
-            self.station_moved_at = Some(now);
+        let read = ToPlc::decode(words).ok();
+        match read {
+            None => self.tracking.tally.torn_reads += 1,
+            Some(station) => {
+                let before = self.station.replace(station);
+                // What stood in the block before the first look may be a dead station's.
+                if before.is_some_and(|before| before.heartbeat != station.heartbeat) {
+                    self.station_moved_at = Some(now);
+                }
+            }
         }
+        // Also where the block is torn for ever: what cannot be read is no sign of life.
         let moved = self.station_moved_at.map(|at| now.saturating_duration_since(at));
         let lives = moved.is_some_and(|ago| ago < self.config.station_lost);
         if self.station_lives && !lives {
             self.tracking.reject_all();
         }
         self.station_lives = lives;
-        lives.then_some(station)
+        read.filter(|_| lives)
     }
 
     fn take_answer(&mut self, station: Option<ToPlc>) {
@@ -316,6 +319,7 @@ mod tests {
         now: Instant,
         encoder: u32,
         beating: bool,
+        torn: bool,
         station: ToPlc,
         said: FromPlc,
     }
@@ -328,8 +332,15 @@ mod tests {
             station.status.trigger_ready = true;
             let (now, said) = (Instant::now(), FromPlc::default());
             let encoder = u32::MAX - 1_000; // the counter wraps in many of these tests
-            let mut rig =
-                Self { program: PlcProgram::new(config), now, encoder, beating: true, station, said };
+            let mut rig = Self {
+                program: PlcProgram::new(config),
+                now,
+                encoder,
+                beating: true,
+                torn: false,
+                station,
+                said,
+            };
             rig.run(20, &[]);
             rig
         }
@@ -350,7 +361,9 @@ mod tests {
                     line_running: true,
                     ..LineInputs::default()
                 };
-                let out = self.program.scan(self.now, &inputs, &self.station.encode());
+                let mut words = self.station.encode();
+                words[9] ^= u16::from(self.torn);
+                let out = self.program.scan(self.now, &inputs, &words);
                 self.said = out.words;
                 self.station.status.trigger_ack = out.words.control.trigger && self.station.status.online;
                 decisions.extend(out.decisions.iter().map(|d| (d.part.get(), d.release, d.why)));
@@ -455,6 +468,17 @@ mod tests {
             let out = program.scan(now + Duration::from_millis(ms.into()), &inputs, &words.encode());
             assert!(!out.station_lives && !out.words.control.trigger && !out.words.control.results_ack);
         }
+    }
+
+    #[test]
+    fn a_station_whose_block_is_torn_for_ever_is_lost() {
+        let mut rig = Rig::new();
+        rig.program.config.gate_counts = 500;
+        rig.part();
+        rig.say(1, VerdictCode::Pass);
+        rig.run(10, &[]);
+        rig.torn = true;
+        assert_eq!(rig.run(600, &[]), [(1, false, StationLost)]);
     }
 
     #[test]

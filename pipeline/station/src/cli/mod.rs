@@ -7,6 +7,7 @@ mod doctor;
 mod model;
 mod opcua;
 mod parts;
+mod plc;
 mod replay;
 mod run;
 mod study;
@@ -51,6 +52,9 @@ enum Command {
     /// Parts in the ledger: find, show, export them, and say what they really were.
     #[command(subcommand)]
     Parts(parts::Parts),
+    /// For whoever programs the PLC: look at the block, try the handshake.
+    #[command(subcommand)]
+    Plc(plc::Plc),
     /// Thresholds with a guarantee that can be signed.
     #[command(subcommand)]
     Threshold(threshold::Threshold),
@@ -98,7 +102,7 @@ pub fn main() -> ExitCode {
     // These tell their own story; the log would drown it.
     let tells_itself = matches!(
         cli.command,
-        Command::Demo(_) | Command::Doctor(_) | Command::Model(_) | Command::Calibrate(_)
+        Command::Demo(_) | Command::Doctor(_) | Command::Model(_) | Command::Calibrate(_) | Command::Plc(_)
     );
     log_to_stderr(cli.verbose, cli.quiet, tells_itself);
     let exit = match cli.command {
@@ -109,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Replay(replay) => replay.run(),
         Command::Model(model) => model.run(),
         Command::Parts(parts) => parts.run(),
+        Command::Plc(plc) => plc.run(),
         Command::Threshold(threshold) => threshold.run(),
         Command::Study(study) => study.run(),
         Command::Calibrate(calibrate) => calibrate.run(),

@@ -8,7 +8,7 @@ use super::{
 };
 use plumb_plc::{Place, PlcConfig};
 use serde::Deserialize;
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 /// Links beside the gate's.
 pub const MIRRORS_MAX: usize = 64;
@@ -64,12 +64,25 @@ impl LineSide {
     /// Reads the four tables; what is wrong goes to `problems`.
     pub(super) fn read(
         document: &Document,
+        folder: &Path,
         trigger: Option<&TriggerSection>,
         problems: &mut Problems,
     ) -> Self {
         let plc: Option<PlcConfig> = optional(document, "plc", problems);
-        let mirrors = mirrors(document, plc.as_ref(), problems);
-        for says in plc.iter().flat_map(PlcConfig::problems) {
+        let plc = plc.map(|plc| plc.relative_to(folder));
+        let mut mirrors = mirrors(document, plc.as_ref(), problems);
+        for mirror in &mut mirrors {
+            mirror.link = mirror.link.clone().relative_to(folder);
+            for says in mirror.link.file_problems() {
+                problems.push(document.problem(&["mirror"], format!("mirror \"{}\": {says}", mirror.name)));
+            }
+        }
+        if matches!(&plc, Some(PlcConfig::OpcUa(opc_ua)) if !opc_ua.is_acknowledged()) {
+            let says = "is what the gate hangs on, and nobody acknowledges single variables; give it to_plc and from_plc, or \
+                        make it the link of a [[mirror]]";
+            problems.push(document.problem(&["plc", "single"], says));
+        }
+        for says in plc.iter().flat_map(|plc| plc.problems().into_iter().chain(plc.file_problems())) {
             problems.push(document.problem(&["plc"], says));
         }
         let gate = optional::<GateSection>(document, "gate", problems).and_then(|section| {

@@ -131,7 +131,7 @@ impl Reader<'_> {
             self.problems.push(document.problem(&route, format!("{key} {says}")));
         }
         let LineSide { plc, mirrors, gate, pair_within } =
-            LineSide::read(&document, trigger.as_ref(), self.problems);
+            LineSide::read(&document, &folder, trigger.as_ref(), self.problems);
         let line: Option<LineConfig> = self.optional(&document, "line");
         for problem in line.iter().flat_map(LineConfig::problems) {
             self.problems.push(document.problem(&["line", problem.field], problem.to_string()));

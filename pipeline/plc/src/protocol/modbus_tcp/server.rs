@@ -3,7 +3,10 @@
 //! FC3 reads, FC6 and FC16 write words 0–9, FC23 does both; all else is an exception. "The PLC" is a connection
 //! that has written: others (a laptop looking on) may read, but what they read counts as delivered to nobody.
 
-use super::ModbusTcpConfig;
+use super::{
+    ModbusTcpConfig,
+    connection::{Connection, Door},
+};
 use crate::{
     LinkFaultKind, PlcError, Timing,
     port::Port,
@@ -15,43 +18,37 @@ use std::{
     io,
     net::SocketAddr,
     ops::Range,
-    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    time::{Sleep, interval, sleep},
+    time::interval,
 };
 use tokio_modbus::{
     ExceptionCode, Request, Response, SlaveRequest,
     server::{Service, tcp::Server},
 };
-
-/// A PLC, its double, an HMI and a laptop. A fifth is turned away.
-const CONNECTIONS_MAX: usize = 4;
-
-/// A connection silent for this long is closed: a PLC that was switched off never says goodbye.
-const SILENT_CONNECTION: Duration = Duration::from_secs(30);
+use tokio_rustls::TlsAcceptor;
 
 /// How often waits are looked at when nobody polls.
 const TICK: Duration = Duration::from_millis(10);
 
 /// The station as Modbus slave.
-#[derive(Debug)]
 pub(super) struct ModbusTcpServer {
     config: ModbusTcpConfig,
+    tls: Option<TlsAcceptor>,
     listener: std::net::TcpListener,
     local_addr: SocketAddr,
 }
 
 impl ModbusTcpServer {
     pub(super) fn listen(config: ModbusTcpConfig) -> Result<Self, PlcError> {
+        let tls = config.tls.as_ref().map(|tls| tls.acceptor()).transpose();
+        let tls = tls.map_err(|problems| PlcError::Config { problems })?;
         let open = || {
             let listener = std::net::TcpListener::bind(&config.address)?;
             listener.set_nonblocking(true)?;
@@ -59,7 +56,7 @@ impl ModbusTcpServer {
             Ok((listener, local_addr))
         };
         match open() {
-            Ok((listener, local_addr)) => Ok(Self { config, listener, local_addr }),
+            Ok((listener, local_addr)) => Ok(Self { config, tls, listener, local_addr }),
             Err(source) => Err(PlcError::Listen { address: config.address, source }),
         }
     }
@@ -77,10 +74,16 @@ impl ModbusTcpServer {
             said: Mutex::new([0; HALF_WORDS]),
             polled_at: Mutex::new(None),
         });
-        let open = Arc::new(AtomicUsize::new(0));
+        let door = Door {
+            port: Arc::clone(port),
+            open: Arc::default(),
+            tls: self.tls.clone(),
+            roles: self.config.tls.iter().flat_map(|tls| tls.roles.iter().cloned()).collect(),
+        };
         let on_connected = |stream: TcpStream, peer: SocketAddr| {
-            let accepted = Connection::accept(stream, &open).map(|connection| {
-                (Polled { block: Arc::clone(&block), peer, is_the_plc: AtomicBool::new(false) }, connection)
+            let accepted = Connection::accept(stream, peer, &door).map(|(connection, may)| {
+                let is_the_plc = AtomicBool::new(false);
+                (Polled { block: Arc::clone(&block), peer, may, is_the_plc }, connection)
             });
             ready(Ok(accepted))
         };
@@ -213,6 +216,8 @@ impl Block {
 struct Polled {
     block: Arc<Block>,
     peer: SocketAddr,
+    /// Its certificate's role lets it use the registers.
+    may: Arc<AtomicBool>,
     /// It has written words 0–9.
     is_the_plc: AtomicBool,
 }
@@ -269,64 +274,13 @@ impl Service for Polled {
     type Future = Ready<Result<Response, ExceptionCode>>;
 
     fn call(&self, SlaveRequest { slave, request }: Self::Request) -> Self::Future {
+        if !self.may.load(Ordering::Relaxed) {
+            return ready(Err(ExceptionCode::IllegalFunction));
+        }
         // 0 and 255 are what masters send that think a TCP device has no unit id.
         if slave != self.block.unit && slave != 0 && slave != 255 {
             return ready(Err(ExceptionCode::GatewayTargetDevice));
         }
         ready(self.answer(request))
-    }
-}
-
-/// A connection that ends by itself when it has been silent for too long, and that is counted.
-#[derive(Debug)]
-struct Connection {
-    stream: TcpStream,
-    silent: Pin<Box<Sleep>>,
-    open: Arc<AtomicUsize>,
-}
-
-impl Connection {
-    fn accept(stream: TcpStream, open: &Arc<AtomicUsize>) -> Option<Self> {
-        stream.set_nodelay(true).ok()?;
-        let taken = open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
-            (open < CONNECTIONS_MAX).then_some(open + 1)
-        });
-        taken.ok()?;
-        Some(Self { stream, silent: Box::pin(sleep(SILENT_CONNECTION)), open: Arc::clone(open) })
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buf) {
-            self.silent.as_mut().reset(tokio::time::Instant::now() + SILENT_CONNECTION);
-            return Poll::Ready(read);
-        }
-        // Reading nothing is the end of the stream.
-        self.silent.as_mut().poll(cx).map(Ok)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

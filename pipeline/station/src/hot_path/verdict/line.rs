@@ -66,6 +66,10 @@ impl VerdictStage {
                 self.stop.gate(GateStatus::default());
                 self.tell_stop();
             }
+            PlcEvent::TurnedAway { says } => {
+                self.plc_error("turned_away");
+                tracing::warn!("{says}.");
+            }
             PlcEvent::PlcLost { says } => {
                 self.plc_error("heartbeat_lost");
                 tracing::warn!("{says}");
