@@ -234,6 +234,15 @@ fn trap_a_default_event_filter_hears_what_it_asks_for() {
     assert_eq!(said["server"], json!(["ResultReady"]), "the server's own object hears it too");
 }
 
+/// The library's own limit is ten events a client, and what is over it is dropped without a word.
+#[test]
+fn trap_a_burst_of_parts_reaches_a_client_whole_and_in_order() {
+    let stage = Stage::new();
+    let Some(said) = stage.play("anna", "burst") else { return };
+    let expected: Vec<String> = (1..=100).map(|part: u32| part.to_string()).collect();
+    assert_eq!(said, json!(expected));
+}
+
 #[test]
 fn a_fault_is_a_condition_until_somebody_has_seen_and_confirmed_it() {
     let stage = Stage::new();
@@ -243,6 +252,19 @@ fn a_fault_is_a_condition_until_somebody_has_seen_and_confirmed_it() {
     assert_eq!(told["twice"], "BadConditionBranchAlreadyAcked");
     assert_eq!(told["unknown"], "BadEventIdUnknown");
     assert_eq!(told["retain"], true);
+    assert_eq!(
+        (&told["by_type_twice"], &told["by_type"]),
+        (&json!("BadConditionBranchAlreadyAcked"), &json!("Good"))
+    );
+    assert_eq!(told["of_no_condition"], "BadNodeIdUnknown");
+    assert_eq!((&told["refreshed"], &told["marked"]), (&json!("Good"), &json!("Good")));
+    assert_eq!(told["of_others"], "BadSubscriptionIdInvalid");
+    assert_eq!((&told["name"], &told["children"]), (&json!("Confirm"), &json!(5)), "they are read as ever");
+    assert_eq!(told["marks"], json!(["2787", "2788"]));
+    assert_eq!(
+        told["late"][0], told["events"][1],
+        "who comes late hears what was told last, under its own id"
+    );
     let last = told["events"].as_array().unwrap().last().unwrap();
     assert_eq!(
         (&last["AckedState/Id"], &last["ConfirmedState/Id"], &last["Retain"]),

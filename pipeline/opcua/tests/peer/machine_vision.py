@@ -288,10 +288,57 @@ async def conditions(peer, _):
     told["twice"] = await peer.call(path + "/Acknowledge", event, comment)
     told["unknown"] = await peer.call(path + "/Acknowledge", ua.Variant(b"?", ua.VariantType.ByteString), comment)
     told["retain"] = plain(await peer.node(path + "/Retain").read_value())
+    told.update(await by_base_types(peer, path, event, comment))
     told["confirm_all"] = await peer.call(STATES + "/ConfirmAll", comment)
     await ear.until("PersistentError", 3)
     told["states"] = await peer.states()
     told["events"] = ear.heard
+    return told
+
+
+async def burst(peer, _):
+    """A hundred parts between two publishings: a client that asks for a long queue hears of each."""
+    ear = Ear()
+    subscription = await peer.client.create_subscription(1000, ear)
+    await subscription.subscribe_events(peer.node("VisionSystem"), [peer.kind(1024)], queuesize=1000)
+    await peer.call(STATES + "/ConfirmAll", ua.Variant(ua.LocalizedText("a hundred parts"), ua.VariantType.LocalizedText))
+    await ear.until("ResultReady", 100)
+    return [event["PartId"]["Id"] for event in ear.heard]
+
+
+async def by_base_types(peer, path, event, comment):
+    """As alarm clients do it: by the methods of the base types, and who comes later asks for what he missed."""
+    condition, of_type = peer.node(path), peer.client.get_node(ua.NodeId(ua.ObjectIds.ConditionType))
+    base = ua.ObjectIds
+
+    async def call(node, method, *arguments):
+        try:
+            await node.call_method(ua.NodeId(method), *arguments)
+        except ua.UaError as error:
+            return name_of(error)
+        return "Good"
+
+    late = Ear()
+    subscription = await listen(peer, late, [1034, 1035, 1036])
+    marks = Ear()
+    other = await peer.client.create_subscription(50, marks)
+    await other.subscribe_events(peer.client.nodes.server, [
+        peer.client.get_node(ua.NodeId(kind)) for kind in (base.RefreshStartEventType, base.RefreshEndEventType)],
+        queuesize=100)
+    told = {
+        "refreshed": await call(of_type, base.ConditionType_ConditionRefresh, uint32(subscription.subscription_id)),
+        "marked": await call(of_type, base.ConditionType_ConditionRefresh, uint32(other.subscription_id)),
+        "of_others": await call(of_type, base.ConditionType_ConditionRefresh, uint32(99999)),
+        "by_type_twice": await call(condition, base.AcknowledgeableConditionType_Acknowledge, event, comment),
+        "by_type": await call(condition, base.AcknowledgeableConditionType_Confirm, event, comment),
+        "of_no_condition": await call(of_type, base.AcknowledgeableConditionType_Confirm, event, comment),
+        "name": (await peer.client.get_node(ua.NodeId(base.AcknowledgeableConditionType_Confirm)).read_browse_name()).Name,
+        "children": len(await of_type.get_methods()),
+    }
+    await late.until("PersistentError")
+    await marks.until("2788")
+    told["late"] = late.heard
+    told["marks"] = [event["kind"] for event in marks.heard]
     return told
 
 
