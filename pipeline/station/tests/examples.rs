@@ -15,5 +15,5 @@ fn every_example_station_is_a_plan() {
         }
     }
     read.sort();
-    assert_eq!(read, ["bottle-line", "changeover", "gate", "line"]);
+    assert_eq!(read, ["bottle-line", "changeover", "gate", "line", "opc-ua"]);
 }

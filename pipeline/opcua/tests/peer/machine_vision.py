@@ -5,9 +5,11 @@ import dataclasses
 import json
 import logging
 import sys
+import urllib.request
 from datetime import datetime
 
 from asyncua import Client, ua
+from asyncua.common.utils import Buffer
 from asyncua.crypto import security_policies
 from asyncua.ua import ua_binary
 
@@ -132,7 +134,7 @@ async def listen(peer, ear, kinds, queue=1000):
 
 
 async def types(peer, _):
-    await peer.call(MODE + "/StartSingleJob", *job())
+    first = await peer.call(MODE + "/StartSingleJob", *job())
     ear = Ear()
     await listen(peer, ear, [1024])
     await peer.call(MODE + "/StartSingleJob", *job(part="p-2", meas="m-2"))
@@ -141,6 +143,7 @@ async def types(peer, _):
              "SystemStateDescriptionDataType", "ResultEvaluationEnum", "TriStateBooleanDataType"]
     # A field that is no structure stays as it is; one that nobody could decode says so.
     return {
+        "first": first,
         "loaded": {name: hasattr(ua, name) for name in names},
         "latest": plain(await peer.node(RESULTS + "/Results/Latest").read_value()),
         "part": plain(await peer.node(RESULTS + "/Results/Latest/PartId").read_value()),
@@ -342,6 +345,32 @@ async def by_base_types(peer, path, event, comment):
     return told
 
 
+async def halt(peer, wanted):
+    """An engineer's shift at a real station: out of work, a part all the same, back to work, a recipe, a part."""
+    ear = Ear()
+    await listen(peer, ear, [1022, 1024])
+
+    async def done(method, *arguments):
+        outputs = await peer.call(f"{STATES}/{method}", *arguments)
+        return [outputs if isinstance(outputs, str) else outputs[-1], *await peer.states()]
+
+    told = {"halted": await done("Halt", *cause(3, "belt change"))}
+    refused = await peer.call(MODE + "/StartSingleJob", *job())
+    request = urllib.request.Request(f"http://{wanted['http']}/api/v1/trigger", method="POST")
+    await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=10).read())
+    await ear.until("ResultReady")
+    told["while_halted"] = [refused[-1], ear.heard[-1]["ResultContent"][1]]
+    told["reset"] = await done("Reset", *cause(3, "belt changed"))
+    told["selected"] = await done("SelectModeAutomatic")
+    prepared = await peer.call(RECIPES + "/PrepareRecipe", structure(ua.RecipeIdExternalDataType(Id="washer")), NONE)
+    await ear.until("RecipePrepared")
+    told["prepared"] = [prepared[-1], prepared[0]["Id"]]
+    await peer.call(MODE + "/StartSingleJob", *job())
+    await ear.until("ResultReady", 2)
+    told["judged"] = ear.heard[-1]["ResultContent"][1]
+    return told
+
+
 async def panics(peer, _):
     first = await peer.call(MODE + "/StartSingleJob", *job())
     listed = await peer.call(RECIPES + "/GetRecipeListFiltered", NONE, NONE, int32(2), uint32(0), uint32(0), int32(0))
@@ -349,7 +378,7 @@ async def panics(peer, _):
 
 
 async def wire(_, wanted):
-    """Each value both ways: as asyncua writes it, and what asyncua reads in the bytes it was given."""
+    """Each value both ways: as asyncua writes it, what it reads in the bytes it was given, and what it had written."""
     def made(value):
         if isinstance(value, dict) and "type" in value:
             fields = {name: made(field) for name, field in value.items() if name != "type"}
@@ -362,6 +391,10 @@ async def wire(_, wanted):
             return datetime.fromisoformat(value["time"])
         if isinstance(value, dict) and "int32" in value:
             return ua.Variant(value["int32"], ua.VariantType.Int32)
+        if isinstance(value, dict) and "enum" in value:
+            return getattr(ua, value["enum"])(value["is"])
+        if isinstance(value, dict) and "strings" in value:
+            return ua.Variant(value["strings"], ua.VariantType.String)
         if isinstance(value, dict) and "string" in value:
             return ua.Variant(value["string"], ua.VariantType.String)
         return [made(one) for one in value] if isinstance(value, list) else value
@@ -369,8 +402,8 @@ async def wire(_, wanted):
     told = []
     for value, written in wanted["values"]:
         theirs = ua_binary.extensionobject_to_binary(made(value))
-        read = ua_binary.extensionobject_from_binary(ua.utils.Buffer(bytes.fromhex(written)))
-        told.append([theirs.hex(), plain(read)])
+        read = ua_binary.extensionobject_from_binary(Buffer(bytes.fromhex(written)))
+        told.append([theirs.hex(), plain(read), plain(made(value))])
     return told
 
 
