@@ -141,17 +141,26 @@ impl Reader {
     /// As [`Reader::find`], and when `to` takes no more.
     pub fn export(&self, query: &Query, to: &mut dyn Write) -> Result<u64, LedgerError> {
         let mut written = 0;
-        self.chunks(query, |rows| {
-            for row in rows {
-                let record = self.read(row)?;
-                let mut line = serde_json::to_vec(&record).expect("it came out of JSON");
-                line.push(b'\n');
-                to.write_all(&line).map_err(|source| LedgerError::Export { written, source })?;
-                written += 1;
-            }
+        self.each(query, |record| {
+            let mut line = serde_json::to_vec(&record).expect("it came out of JSON");
+            line.push(b'\n');
+            to.write_all(&line).map_err(|source| LedgerError::Export { written, source })?;
+            written += 1;
             Ok(())
         })?;
         Ok(written)
+    }
+
+    /// `work` on each record, with its pictures, oldest first. Records that come in meanwhile may be among them.
+    ///
+    /// # Errors
+    /// As [`Reader::find`], and what `work` says.
+    pub fn each(
+        &self,
+        query: &Query,
+        mut work: impl FnMut(Record) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
+        self.chunks(query, |rows| rows.into_iter().try_for_each(|row| work(self.read(row)?)))
     }
 
     /// `work` on every record that is asked for, on all cores; what it gave, oldest record first. Records that come in

@@ -56,6 +56,8 @@ pub struct Comparison {
     pub flips: Vec<Pair>,
     /// Parts that could not be compared, by reason.
     pub left_out: BTreeMap<String, u64>,
+    /// What must be known to read the figures rightly, each a sentence.
+    pub notes: Vec<String>,
 }
 
 impl Comparison {
@@ -87,6 +89,7 @@ impl Comparison {
             p: (better + worse > 0).then(|| mcnemar_exact(better, worse)),
             flips: pairs.into_iter().filter(Pair::flips).collect(),
             left_out,
+            notes: Vec::new(),
         }
     }
 
@@ -113,6 +116,7 @@ impl Comparison {
             "mcnemar": { "better": self.discordant[0], "worse": self.discordant[1], "p": self.p },
             "flips": self.flips,
             "left_out": self.left_out,
+            "notes": self.notes,
         })
     }
 
@@ -144,6 +148,9 @@ impl Comparison {
         }
         for (why, parts) in &self.left_out {
             out += &format!("  left out       {parts}: {why}\n");
+        }
+        for note in &self.notes {
+            out += &format!("  note           {note}\n");
         }
         out
     }

@@ -96,6 +96,12 @@ pub fn plan(
     Ok(plan)
 }
 
+/// As many pictures side by side as the processor has room for; a recipe on another device is left as it is.
+pub fn on_all_cores(plan: &mut Plan) {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    plan.infer.workers = (cores / plan.infer.threads.max(1)).clamp(1, 64).max(plan.infer.workers);
+}
+
 /// Every picture a ledger kept, day after day, in one folder of links: sources do not look into subfolders.
 fn kept_pictures(ledger: &Path, links: &Path) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(links)?;

@@ -1,5 +1,7 @@
 //! The station as an OPC UA server before asyncua, signed and encrypted: the example's station and the built-in line.
 
+#![allow(clippy::print_stdout)] // a test says that it was skipped
+
 use plumb_ledger::{Record, RecordVerdict};
 use plumb_opcua::security::{Pki, Role, UserConfig, Wish, hash_password};
 use plumb_station::{

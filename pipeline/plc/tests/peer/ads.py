@@ -2,7 +2,9 @@
 too, and a third that is too short."""
 
 import logging
+import socket
 import struct
+import time
 
 from pyads import constants
 from pyads.testserver import AdsTestServer
@@ -25,6 +27,12 @@ for variable in (from_plc, to_plc, array("GVL_Plumb.Short", 4, 40)):
 port = memory.free_port()
 server = AdsTestServer(handler=handler, ip_address="127.0.0.1", port=port, logging=False)
 server.start()
+while True:  # its thread listens when it comes to it
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        break
+    except ConnectionRefusedError:
+        time.sleep(0.01)
 
 
 def read_station():

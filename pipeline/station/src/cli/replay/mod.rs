@@ -1,7 +1,10 @@
 //! `plumb replay`: a recipe over stored pictures, one record a line.
 
 mod page;
+mod pictures;
+mod progress;
 mod scores;
+mod told;
 
 use super::{Exit, fail, print, run::exit_of, say};
 use crate::{
@@ -33,13 +36,20 @@ pub(super) struct Replay {
     paced: Option<f64>,
     /// Judge a data folder's parts again by what the models found then, without pictures; says who would change, and what
     /// it would do to escapes and false rejects. With --json one document, schema plumb.replay/1.
-    #[arg(long, conflicts_with = "paced")]
+    #[arg(long, conflicts_with = "paced", group = "comparing")]
     scores: bool,
+    /// Look again at the pictures a data folder kept, on all cores, by the recipe and the models as they are now; says who
+    /// would change, as --scores does.
+    #[arg(long, conflicts_with = "paced", group = "comparing")]
+    compare: bool,
+    /// With --compare: parts that this other recipe checked then.
+    #[arg(long, value_name = "RECIPE", requires = "compare")]
+    of: Option<String>,
     /// Another threshold of a rule, as `no-dent=0.4`; may be given several times.
-    #[arg(long, value_name = "RULE=VALUE", requires = "scores")]
+    #[arg(long, value_name = "RULE=VALUE", requires = "comparing")]
     set: Vec<String>,
     /// Write a page to be printed, with pictures of the parts that would change.
-    #[arg(long, value_name = "HTML", requires = "scores")]
+    #[arg(long, value_name = "HTML", requires = "comparing")]
     report: Option<PathBuf>,
 }
 
@@ -61,8 +71,14 @@ impl Replay {
             let Some(recipe) = meant else {
                 return fail(Exit::Usage, format!("there is no recipe \"{recipe}\""));
             };
-            let (data, set, report) = (&self.source, &self.set, self.report.as_ref());
+            let (data, set, report) = (self.source.as_path(), &self.set, self.report.as_deref());
             return scores::Scores { recipe, data, set, json: self.json, report }.run();
+        }
+        if self.compare {
+            let of = self.of.as_deref().unwrap_or(&recipe).into();
+            let (data, set, report) = (self.source.as_path(), &self.set, self.report.as_deref());
+            let asked = pictures::Pictures { recipe: &recipe, data, of, set, json: self.json, report };
+            return asked.run(plan);
         }
         let data = match tempfile::tempdir() {
             Ok(data) => data,

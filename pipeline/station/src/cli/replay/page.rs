@@ -9,7 +9,7 @@ use std::path::Path;
 /// More pictures than that nobody looks at, and a browser must still open the page.
 pub(super) const PICTURES_MAX: usize = 60;
 
-pub(super) fn page(told: &Comparison, recipe: &RecipePlan, set: &[String], data: &Path) -> Page {
+pub(super) fn page(told: &Comparison, recipe: &RecipePlan, set: &[String], how: &str, data: &Path) -> Page {
     let confidence = Confidence::NINETY_FIVE;
     let changed = if set.is_empty() { "the recipe as it is now".to_owned() } else { set.join(", ") };
     let row = |name: &str, shares: Option<[Share; 2]>| match shares {
@@ -49,6 +49,7 @@ pub(super) fn page(told: &Comparison, recipe: &RecipePlan, set: &[String], data:
         let rows = told.left_out.iter().map(|(why, parts)| [parts.to_string(), why.clone()]);
         result.push(Block::Table(Table::new(["left out", "why"]).rows(rows)));
     }
+    result.extend(told.notes.iter().map(|note| Block::Note(Tone::Careful, note.clone())));
     let flips = told.flips.iter().take(500).map(|flip| {
         [
             flip.part_id.get().to_string(),
@@ -60,6 +61,7 @@ pub(super) fn page(told: &Comparison, recipe: &RecipePlan, set: &[String], data:
     });
     let mut page = Page::new(format!("Replay of recipe {}", recipe.name))
         .fact("Compared with", changed)
+        .fact("Judged again by", how)
         .fact("Recipe digest", recipe.digest.clone())
         .fact("Ledger", data.display().to_string())
         .fact("Bounds", "95 % confidence, Clopper and Pearson; McNemar exact")

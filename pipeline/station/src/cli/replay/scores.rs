@@ -1,20 +1,16 @@
 //! `plumb replay --scores`: stored parts judged again by what the models found then, without a picture.
 
+use super::told::{Told, look, truths};
 use crate::{
-    cli::{Exit, fail, print, say},
+    cli::{Exit, fail, say},
     comparison::{Comparison, Pair},
     config::RecipePlan,
     rejudge::views_of,
 };
 use plumb_inspection::CameraId;
-use plumb_ledger::{LedgerError, PartSet, Query, Reader, RecordVerdict, Truth, TruthBook};
-use plumb_quality::Confidence;
+use plumb_ledger::{LedgerError, Query, Reader, RecordVerdict};
 use plumb_verdict::{Judge, RuleName};
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{collections::BTreeMap, path::Path, time::Instant};
 
 /// What the arguments of `plumb replay` say of it.
 pub(super) struct Scores<'a> {
@@ -24,7 +20,7 @@ pub(super) struct Scores<'a> {
     /// `RULE=VALUE`, each another threshold.
     pub(super) set: &'a [String],
     pub(super) json: bool,
-    pub(super) report: Option<&'a PathBuf>,
+    pub(super) report: Option<&'a Path>,
 }
 
 /// A part as it came out of the scan.
@@ -46,32 +42,13 @@ impl Scores<'_> {
             Err(error) => return fail(Exit::Device, error),
         };
         say(&format!("{} records in {:.2} s", comparison.parts, started.elapsed().as_secs_f64()));
-        if let Some(file) = self.report {
-            let page = super::page::page(&comparison, self.recipe, self.set, self.data);
-            if let Err(error) = std::fs::write(file, page.html()) {
-                return fail(Exit::Device, format!("{} cannot be written: {error}", file.display()));
-            }
-            say(&format!("{}: print it from a browser", file.display()));
-        }
-        let confidence = Confidence::NINETY_FIVE;
-        match self.json {
-            true => print(format!("{:#}\n", comparison.document(confidence)).as_bytes()),
-            false => print(comparison.words(confidence).as_bytes()),
-        }
+        let Self { recipe, data, set, json, report } = *self;
+        Told { recipe, data, set, how: "what the models found then", json, report }.tell(&comparison)
     }
 
     fn compare(&self, judge: &Judge) -> Result<Comparison, LedgerError> {
         let reader = Reader::new(self.data);
-        let truths: HashMap<(u32, i64), Truth> = TruthBook::new(self.data)
-            .witnessed(&self.recipe.name)?
-            .into_iter()
-            // A threshold that was chosen on some parts is not compared on them, or it would flatter itself.
-            .filter(|witnessed| witnessed.part_set == PartSet::Certify)
-            .map(|witnessed| {
-                let record = &witnessed.record;
-                ((record.part_id.get(), record.triggered_at.as_microsecond()), witnessed.truth)
-            })
-            .collect();
+        let truths = truths(self.data, &self.recipe.name)?;
         let looked = reader.scan(&Query::default(), |record| {
             let views = match views_of(&record, self.recipe) {
                 Ok(views) => views,
@@ -82,7 +59,7 @@ impl Scores<'_> {
             let verdict = judge.judge(&seen);
             let after = RecordVerdict::from(verdict.decision);
             let why = verdict.reasons.first().or(record.reasons.first()).map(|reason| reason.says.clone());
-            let truth = truths.get(&(record.part_id.get(), record.triggered_at.as_microsecond())).copied();
+            let truth = truths.get(&look(&record)).copied();
             let (part_id, before) = (record.part_id, record.verdict);
             Looked::Compared(Pair { part_id, before, after, truth, why, picture: None })
         })?;
@@ -104,7 +81,7 @@ impl Scores<'_> {
 }
 
 /// The recipe's judge with other thresholds.
-fn with_thresholds(recipe: &RecipePlan, set: &[String]) -> Result<Judge, String> {
+pub(super) fn with_thresholds(recipe: &RecipePlan, set: &[String]) -> Result<Judge, String> {
     let mut judge = recipe.judge.clone();
     for asked in set {
         let parsed =
