@@ -85,7 +85,7 @@ fn trap_asyncua_loads_every_type_and_reads_results_and_events_decoded() {
 fn node_opcua_starts_a_job_and_reads_its_event_and_result_decoded() {
     let stage = Stage::new();
     let Some(peer) = node() else { return };
-    let said = ask(peer, "machine_vision.js", &stage.wanted("anna", ""));
+    let said = ask(peer, "machine_vision.js", &stage.wanted("anna", "job"));
     assert_eq!((&said["called"], &said["error"]), (&json!("Good"), &json!(0)), "{said:#}");
     assert_eq!(said["event"]["PartId"]["id"], "p-node", "{said:#}");
     assert_eq!(said["event"]["JobId"]["id"], said["job"]);
@@ -274,6 +274,20 @@ fn a_fault_is_a_condition_until_somebody_has_seen_and_confirmed_it() {
     assert_eq!(last["Comment"], "I am on it");
     assert_eq!(told["states"][0], "Error");
     assert!(stage.served.station.confirmed.lock().unwrap()[0].contains("anna"));
+}
+
+#[test]
+fn node_opcua_finds_acknowledges_and_confirms_a_fault_as_alarm_panels_do() {
+    let stage = Stage::new();
+    let Some(peer) = node() else { return };
+    let said = ask(peer, "machine_vision.js", &stage.wanted("anna", "alarms"));
+    let told = |acked: bool, confirmed: bool| {
+        let node = "ns=4;s=VisionSystem/PersistentError";
+        json!([{ "name": "PersistentError", "acked": acked, "confirmed": confirmed, "node": node }])
+    };
+    assert_eq!(said["told"], told(false, false));
+    assert_eq!(said["acknowledged"], told(true, false));
+    assert_eq!(said["confirmed"], told(true, true), "it is still broken, so it is still there");
 }
 
 #[test]

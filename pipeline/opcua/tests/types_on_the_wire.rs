@@ -277,6 +277,24 @@ fn every_structure_is_byte_for_byte_what_asyncua_writes_and_is_read_on_both_side
     }
 }
 
+#[test]
+fn trap_what_a_structure_has_too_much_is_not_taken_for_the_next_value() {
+    let context = context();
+    let context = context.context();
+    let recipe = RecipeIdExternalDataType { id: "fuse".into(), ..Default::default() };
+    let recipe = ExtensionObject::new(recipe);
+    let mut bytes = recipe.encode_to_vec(&context);
+    let id = "fuse".len() + 4;
+    let at = bytes.len() - id - 4 - 4; // the length of the body, before its mask and its one field
+    bytes[at..at + 4].copy_from_slice(&(4 + 2 * id as u32).to_le_bytes());
+    bytes.extend_from_within(bytes.len() - id..);
+    Variant::Empty.encode(&mut bytes, &context).unwrap();
+    let mut stream = bytes.as_slice();
+    assert_eq!(ExtensionObject::decode(&mut stream, &context).unwrap(), recipe);
+    assert_eq!(Variant::decode(&mut stream, &context).unwrap(), Variant::Empty);
+    assert!(stream.is_empty());
+}
+
 /// Clients send these as arguments of methods: whatever comes is a structure or an error.
 #[test]
 fn a_structure_that_is_cut_or_changed_is_an_error_or_another_structure_and_never_a_panic() {
