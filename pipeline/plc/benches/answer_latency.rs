@@ -12,8 +12,8 @@ mod foreign;
 
 use foreign::{Peer, python};
 use plumb_plc::{
-    AdsConfig, Answer, LogixConfig, ModbusTcpConfig, PlcConfig, PlcEvent, PlcLink, Role, S7Config,
-    SlmpConfig, StationState, VerdictCode,
+    AdsConfig, Answer, EthernetIpConfig, LogixConfig, ModbusTcpConfig, PlcConfig, PlcEvent, PlcLink, Role,
+    S7Config, SlmpConfig, StationState, VerdictCode,
     simulator::{LineInputs, LineWiring, PlcProgramConfig, ScanOut, SimulatedPlc, SimulatedPlcConfig},
 };
 use std::{
@@ -93,6 +93,11 @@ fn main() {
         let Some(python) = python(module) else { continue };
         let peer = Peer::start(&python, script, &[]);
         measure(path, config(peer.plc.server.to_string()));
+    }
+    // Here the PLC comes to the station, every 10 ms, and one packet may be lost: an answer needs two.
+    if let Some(python) = python("ethernetip") {
+        let _peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818"]);
+        measure("ethernet_ip_10ms", PlcConfig::EthernetIp(EthernetIpConfig::new("127.0.0.1:44818")));
     }
 }
 

@@ -221,14 +221,6 @@ pub enum PlcError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A protocol whose library blocks needs a thread of its own.
-    #[error("no thread \"{name}\" can be had for the PLC link ({source}); too many processes?")]
-    NoThread {
-        /// As it would have been called.
-        name: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
     /// Called outside a tokio runtime: a bug of the caller.
     #[error("the PLC link was started outside a tokio runtime; start it on the runtime `hot`")]
     NoRuntime,

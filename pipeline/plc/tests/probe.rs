@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // a test's helpers are part of the test
 
+mod foreign;
+
+use foreign::{Peer, python};
 use plumb_plc::{
-    FromPlc, ModbusTcpConfig, PlcConfig, Role, Seen, ToPlc,
+    FromPlc, LogixConfig, ModbusTcpConfig, PlcConfig, Role, Seen, ToPlc,
     probe::{Onlooker, Outcome, Probe, Step, Watcher},
     register_map::Words,
     simulator::{
@@ -11,7 +14,8 @@ use plumb_plc::{
     },
 };
 use std::{
-    net::SocketAddr,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -281,4 +285,27 @@ async fn looking_writes_nothing_and_says_where_it_cannot() {
     let server = PlcConfig::ModbusTcp(ModbusTcpConfig::new(Role::Server, "127.0.0.1:0"));
     let refused = Watcher::open(&server).unwrap().unwrap().look().await.unwrap_err();
     assert!(refused.contains("cannot be watched"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_logix_controllers_two_tags_are_looked_at_without_a_word_written() {
+    let Some(python) = python("ethernetip") else { return };
+    let peer = Peer::start(&python, "logix.py", &[]);
+    let ask = [&b"X"[..], &[0, 7, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]].concat();
+    let mut station = [1; 20];
+    let mut door = TcpStream::connect(peer.plc.memory).unwrap();
+    door.write_all(&ask).unwrap();
+    door.read_exact(&mut station).unwrap();
+
+    let config = PlcConfig::Logix(LogixConfig::new(peer.plc.server.to_string()));
+    let mut watcher = Watcher::open(&config).unwrap().unwrap();
+    for _ in 0..2 {
+        let words = watcher.look().await.unwrap();
+        assert_eq!((words[0], words[1], words[9]), (7, 8, 9));
+        assert_eq!(words[10..], [0; 10]);
+    }
+    door = TcpStream::connect(peer.plc.memory).unwrap();
+    door.write_all(&ask).unwrap();
+    door.read_exact(&mut station).unwrap();
+    assert_eq!(station, [0; 20], "nothing was written");
 }

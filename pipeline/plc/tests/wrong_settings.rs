@@ -144,7 +144,11 @@ async fn a_logix_controller() {
         (with(|c| c.to_plc = "Plumb_Short".into()), LinkFaultKind::Exception, "it should be INT[10]"),
         (with(|c| c.to_plc = "Plumb_Real".into()), LinkFaultKind::Exception, "refused tag \"Plumb_Real\""),
         (with(|c| c.from_plc = "Plumb_Short".into()), LinkFaultKind::Exception, "it should be INT[10]"),
-        (with(|c| c.from_plc = "Plumb_Real".into()), LinkFaultKind::WrongAnswer, "that is not INT[10]"),
+        (
+            with(|c| c.from_plc = "Plumb_Real".into()),
+            LinkFaultKind::WrongAnswer,
+            "of REAL of tag \"Plumb_Real\"",
+        ),
     ])
     .await;
 }

@@ -19,6 +19,7 @@ pub mod loading;
 pub mod memory;
 pub mod metrics;
 pub mod mirrors;
+pub mod process;
 pub mod rejudge;
 pub mod replay;
 pub mod shadow;

@@ -25,13 +25,12 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
 
 /// Each C library has one fence, and each protocol's library one room. OpenCV has two: what looks at every part, and
 /// what looks at calibration targets.
-const FENCES: [(&str, &[&str]); 7] = [
+const FENCES: [(&str, &[&str]); 6] = [
     ("gstreamer", &["plumb-capture"]),
     ("opencv", &["plumb-camera", "plumb-preprocess"]),
     ("ort", &["plumb-inference"]),
     ("rusqlite", &["plumb-ledger"]),
     ("tokio-modbus", &["plumb-plc"]),
-    ("ciplink", &["plumb-plc"]),
     ("async-opcua", &["plumb-opcua"]),
 ];
 

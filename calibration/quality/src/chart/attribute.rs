@@ -53,10 +53,20 @@ pub fn p_chart(samples: &[Counted]) -> Result<Vec<Limits>, ChartError> {
 /// # Errors
 /// As [`p_chart`], and with fewer than two samples.
 pub fn laney_p_chart(samples: &[Counted]) -> Result<Vec<Limits>, ChartError> {
-    let plain = p_chart(samples)?;
+    laney_p_chart_on(samples, samples)
+}
+
+/// As [`laney_p_chart`], with centre and limits found on `base` alone, a time when the process was as it should be: a
+/// change does not widen the limits that are to show it.
+///
+/// # Errors
+/// As [`laney_p_chart`], of `base`; and for a sample of `samples` that is none.
+pub fn laney_p_chart_on(base: &[Counted], samples: &[Counted]) -> Result<Vec<Limits>, ChartError> {
+    let plain = p_chart(base)?;
     if plain.len() < 2 {
         return Err(ChartError::TooFew { samples: plain.len(), wanted: 2 });
     }
+    are_samples(samples)?;
     let moved: f64 = plain.windows(2).map(|pair| (pair[1].z - pair[0].z).abs()).sum();
     // 1.128 is d2 of two values: a mean moving range in standard deviations.
     let wider = moved / (plain.len() - 1) as f64 / 1.128;
@@ -101,14 +111,19 @@ fn pooled(samples: &[Counted]) -> Result<f64, ChartError> {
     if samples.is_empty() {
         return Err(ChartError::TooFew { samples: 0, wanted: 1 });
     }
-    if let Some(at) = samples.iter().position(|sample| sample.parts == 0 || sample.rejects > sample.parts) {
-        return Err(ChartError::Sample { at, rejects: samples[at].rejects, parts: samples[at].parts });
-    }
+    are_samples(samples)?;
     let (rejects, parts) = samples.iter().fold((0, 0), |(r, p), s| (r + s.rejects, p + s.parts));
     if rejects == 0 || rejects == parts {
         return Err(ChartError::NoSpread { rejects, parts });
     }
     Ok(rejects as f64 / parts as f64)
+}
+
+fn are_samples(samples: &[Counted]) -> Result<(), ChartError> {
+    match samples.iter().position(|sample| sample.parts == 0 || sample.rejects > sample.parts) {
+        Some(at) => Err(ChartError::Sample { at, rejects: samples[at].rejects, parts: samples[at].parts }),
+        None => Ok(()),
+    }
 }
 
 /// Samples of which no chart can be made.
@@ -191,6 +206,18 @@ mod tests {
         near(chart[0].upper, 0.528_472_0);
         assert_eq!(chart[0].lower, 0.0);
         assert!(chart.iter().all(|limits| !limits.is_out()));
+    }
+
+    #[test]
+    fn limits_of_a_base_are_not_moved_by_what_comes_after() {
+        let base: Vec<Counted> =
+            [3, 5, 4, 6, 2, 4, 5, 3].into_iter().map(|rejects| Counted { rejects, parts: 100 }).collect();
+        let alone = laney_p_chart(&base).unwrap();
+        let after = [&base[..], &[Counted { rejects: 30, parts: 100 }; 3]].concat();
+        let chart = laney_p_chart_on(&base, &after).unwrap();
+        assert_eq!(chart[..8], alone[..]);
+        assert!(chart[8..].iter().all(Limits::is_out) && !chart[..8].iter().any(Limits::is_out));
+        assert!(laney_p_chart_on(&base, &[Counted { rejects: 2, parts: 1 }]).is_err());
     }
 
     #[test]

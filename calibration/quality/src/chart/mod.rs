@@ -6,7 +6,7 @@ mod cusum;
 mod ewma;
 mod nelson;
 
-pub use attribute::{ChartError, Counted, Limits, laney_p_chart, np_chart, p_chart};
+pub use attribute::{ChartError, Counted, Limits, laney_p_chart, laney_p_chart_on, np_chart, p_chart};
 pub use bernoulli::{BernoulliCusum, BernoulliError};
 pub use cusum::{Cusum, CusumPoint};
 pub use ewma::{Ewma, EwmaPoint};

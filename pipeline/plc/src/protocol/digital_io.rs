@@ -229,7 +229,9 @@ impl DigitalIo {
                     Ok(Rise::Trigger) => {
                         let part = self.next_part;
                         self.next_part = part.next();
-                        link.trigger(port, part, at)?;
+                        if let Err(what) = link.trigger(port, part, at) {
+                            return Err(last_word(end, what).await);
+                        }
                     }
                     Ok(Rise::Reset) => link.reset(port),
                     Err(what) => return Err(what),
@@ -237,11 +239,21 @@ impl DigitalIo {
                 () = port.changed() => {}
                 _ = pulse.tick() => link.words.heartbeat = link.words.heartbeat.wrapping_add(1),
             }
-            link.exchange(port, self.config.trigger.is_none()).await?;
+            if let Err(what) = link.exchange(port, self.config.trigger.is_none()).await {
+                return Err(last_word(end, what).await);
+            }
             if port.may_end() {
                 return Ok(());
             }
         }
+    }
+}
+
+/// What the thread that moves the lines says at its end, if it has ended; it lets go of its inbox a moment before.
+async fn last_word(end: oneshot::Receiver<Result<(), String>>, otherwise: String) -> String {
+    match timeout(Duration::from_millis(100), end).await {
+        Ok(Ok(Err(what))) => what,
+        _ => otherwise,
     }
 }
 

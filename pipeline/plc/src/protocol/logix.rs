@@ -1,32 +1,23 @@
-//! Rockwell Logix over EtherNet/IP, by tags: the station reads and writes two arrays of ten INTs in the controller, one
-//! Write Tag and one Read Tag a cycle on one connected session (CIP class 3).
+//! Rockwell Logix over EtherNet/IP, by tags: the station writes one array of ten INTs in the controller and reads another,
+//! both in one message (Multiple Service Packet) on a connection to the controller's message router (CIP class 3).
 //!
 //! An INT is a word; tags are addressed by name, so no tag list is loaded and an edited program costs nothing. A double
-//! word of the block is two INTs, the high one first. A write of twenty bytes is one CIP service and reaches the controller
-//! whole; a program that copies it with CPS instead of COP never sees half of it. The protocol has no authentication: keep
-//! it on the cell's own network, and set the tags' External Access to Read/Write for these two alone.
+//! word of the block is two INTs, the high one first. Verdict and part id go in one Write Tag of twenty bytes. The
+//! controller serves it between any two instructions of a task, so a program copies the array with CPS, not COP, before
+//! it looks. An answer is delivered when the controller has said that it wrote it. The protocol has no authentication:
+//! keep it on the cell's own network, and set External Access to Read/Write for these two tags alone.
+
+mod controller;
+mod tag;
 
 use super::{
     Place, Protocol,
-    cyclic::{Cyclic, Fault, client_table, defaults},
-    own_thread::{Blocking, OwnThread, blocking_ms},
+    cyclic::{Cyclic, client_table, defaults},
     stream::address_problem,
 };
-use crate::{
-    LinkFaultKind, PlcError, Timing,
-    register_map::{HALF_WORDS, Words},
-};
-use ciplink::{
-    Error,
-    cip::{CipConnection, CipOptions},
-    epath::tag_request_path,
-    packets::{Reply, ReplyKind, read_tag_message, write_tag_message},
-    transport::tcp_connector,
-};
-use std::time::Duration;
-
-/// CIP type code of INT.
-const INT: [u8; 2] = [0xC3, 0x00];
+use crate::{PlcError, Timing};
+use controller::Controller;
+use tag::Tag;
 
 client_table! {
     /// The `[plc]` table with `kind = "logix"`.
@@ -36,7 +27,8 @@ client_table! {
         /// Slot of the controller in its chassis; 0 in a CompactLogix.
         #[serde(default)]
         pub slot: u8,
-        /// The tag that the PLC writes: `INT[10]`, words 0–9. `Program:Main.Plumb_FromPlc` is one of a program.
+        /// The tag that the PLC writes: `INT[10]`, words 0–9. `Program:Main.Plumb_FromPlc` is one of a program, `Plumb[0]`
+        /// the first half of an `INT[20]`.
         #[serde(default = "from_plc")]
         pub from_plc: String,
         /// The tag that the station writes: `INT[10]`, words 10–19.
@@ -73,22 +65,25 @@ impl LogixConfig {
         let mut problems = self.pace().problems();
         problems.extend(address_problem(&self.address, 44_818));
         for (key, tag) in [("from_plc", &self.from_plc), ("to_plc", &self.to_plc)] {
-            if tag.trim().is_empty() || !tag.is_ascii() || tag_request_path(tag, None, false).is_err() {
-                problems.push(format!(
-                    "plc {key} \"{tag}\" should name a tag, as Plumb_ToPlc or Program:Main.Tag"
-                ));
+            if let Err(problem) = tag.parse::<Tag>() {
+                problems.push(format!("plc {key} \"{tag}\" {problem}"));
             }
         }
-        if self.from_plc.eq_ignore_ascii_case(&self.to_plc) {
-            problems
-                .push("plc from_plc and to_plc are the same tag; each direction needs its own".to_owned());
+        if let [from_plc, to_plc] = self.places().as_slice()
+            && from_plc.overlap(to_plc).is_some()
+        {
+            problems.push(format!(
+                "plc from_plc \"{}\" and to_plc \"{}\" share words; each direction needs ten of its own, as Plumb[0] and \
+                 Plumb[10]",
+                self.from_plc, self.to_plc
+            ));
         }
         problems
     }
 
     pub(super) fn places(&self) -> Vec<Place> {
-        let at = |name: &str| Place::whole(format!("Logix {} {}", self.address, name).to_lowercase());
-        vec![at(&self.from_plc), at(&self.to_plc)]
+        let tags = [&self.from_plc, &self.to_plc].into_iter().filter_map(|tag| tag.parse::<Tag>().ok());
+        tags.map(|tag| tag.place(&self.address)).collect()
     }
 
     pub(super) fn open(&self) -> Result<Box<dyn Protocol>, PlcError> {
@@ -96,110 +91,9 @@ impl LogixConfig {
         if !problems.is_empty() {
             return Err(PlcError::Config { problems });
         }
-        let pace = self.pace();
-        let thread =
-            OwnThread::start(Controller { config: self.clone(), open: None }, "plc-logix", pace.timeout)
-                .map_err(|source| PlcError::NoThread { name: "plc-logix", source })?;
-        Ok(Box::new(Cyclic::new(thread, pace, &self.address)))
-    }
-}
-
-/// The controller as the library reaches it.
-struct Controller {
-    config: LogixConfig,
-    open: Option<CipConnection>,
-}
-
-impl Blocking for Controller {
-    fn connect(&mut self) -> Result<(), Fault> {
-        self.open = None;
-        let options = CipOptions {
-            socket_timeout: Some(Duration::from_millis(blocking_ms(self.config.timeout_ms))),
-            connection_size: 500,
-        };
-        let path = format!("{}/bp/{}", self.config.address, self.config.slot);
-        let mut connection = CipConnection::new(&path, options, tcp_connector(), false)
-            .map_err(|error| self.broken(&error))?;
-        let registered = connection.open().map_err(|_| {
-            (LinkFaultKind::Unreachable, "refused the connection or cannot be reached".to_owned())
-        })?;
-        let opened = registered && connection.forward_open().map_err(|error| self.broken(&error))?;
-        if !opened {
-            let slot = self.config.slot;
-            let what = format!("refused a connection to the controller in slot {slot}; check plc.slot");
-            return Err((LinkFaultKind::Exception, what));
-        }
-        self.open = Some(connection);
-        Ok(())
-    }
-
-    fn exchange(&mut self, station: &Words) -> Result<Words, Fault> {
-        let LogixConfig { from_plc, to_plc, .. } = &self.config;
-        let data: Vec<u8> = station.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let write = write_tag_message(&path_of(to_plc), &INT, HALF_WORDS as u16, &data);
-        let (read, from, to) =
-            (read_tag_message(&path_of(from_plc), HALF_WORDS as u16), from_plc.clone(), to_plc.clone());
-        self.ask(&write, &to)?;
-        let answer = self.ask(&read, &from)?;
-        match answer.strip_prefix(&INT) {
-            Some(data) if data.len() == 2 * HALF_WORDS => {
-                let mut words = [0; HALF_WORDS];
-                for (word, bytes) in words.iter_mut().zip(data.chunks_exact(2)) {
-                    *word = u16::from_le_bytes([bytes[0], bytes[1]]);
-                }
-                Ok(words)
-            }
-            _ => Err((LinkFaultKind::WrongAnswer, format!("has a tag \"{from}\" that is not INT[10]"))),
-        }
-    }
-}
-
-fn path_of(tag: &str) -> Vec<u8> {
-    tag_request_path(tag, None, false).expect("`problems` has looked at it")
-}
-
-impl Controller {
-    /// One service on the connected session; what it brought back.
-    fn ask(&mut self, message: &[u8], tag: &str) -> Result<Vec<u8>, Fault> {
-        let closed = || (LinkFaultKind::Closed, "closed the connection".to_owned());
-        let connection = self.open.as_mut().ok_or_else(closed)?;
-        let sequence = connection.next_sequence();
-        let raw = match connection.send_connected(sequence, message) {
-            Ok(raw) => raw,
-            Err(error) => return Err(self.broken(&error)),
-        };
-        // The library gives whatever frame comes next; one that answers another question is no confirmation.
-        if raw.get(44..46) != Some(&sequence.to_le_bytes()[..]) {
-            let what = "sent what is not an answer to the question; check that it is a Logix controller";
-            return Err((LinkFaultKind::WrongAnswer, what.to_owned()));
-        }
-        let reply = Reply::parse(ReplyKind::SendUnitData, &raw);
-        if reply.is_valid() {
-            return Ok(reply.data.unwrap_or_default());
-        }
-        let says = reply.error().unwrap_or_default();
-        let advice = match reply.service_status {
-            Some(0x04 | 0x05 | 0x16) => {
-                "check that the controller has it by this name, and its External Access"
-            }
-            Some(0x0F) => "set its External Access to Read/Write",
-            Some(0x10 | 0x0C) => "turn the keyswitch to REM or RUN",
-            Some(0xFF) => "it should be INT[10], with External Access Read/Write",
-            _ => "see the status in the controller's manual",
-        };
-        Err((LinkFaultKind::Exception, format!("refused tag \"{tag}\" ({says}); {advice}")))
-    }
-
-    fn broken(&self, error: &Error) -> Fault {
-        match error {
-            // The library does not say whether it was closed or silent.
-            Error::Comm(_) => {
-                let ms = self.config.timeout_ms;
-                let what = format!("closed the connection, or did not answer within {ms} ms");
-                (LinkFaultKind::Closed, what)
-            }
-            error => (LinkFaultKind::WrongAnswer, format!("sent what is not EtherNet/IP ({error})")),
-        }
+        let tag = |text: &str| text.parse::<Tag>().expect("`problems` has looked at it");
+        let controller = Controller::new(&self.address, self.slot, tag(&self.from_plc), tag(&self.to_plc));
+        Ok(Box::new(Cyclic::new(controller, self.pace(), &self.address)))
     }
 }
 
@@ -219,5 +113,18 @@ mod tests {
         assert!(config.problems().is_empty());
         config.to_plc = "Program:Main.Plumb_ToPlc".into();
         assert!(config.problems().is_empty());
+    }
+
+    #[test]
+    fn the_two_directions_may_share_an_array_but_no_word() {
+        let with = |from_plc: &str, to_plc: &str| LogixConfig {
+            from_plc: from_plc.into(),
+            to_plc: to_plc.into(),
+            ..LogixConfig::new("10.0.4.7:44818")
+        };
+        assert!(with("Plumb[0]", "Plumb[10]").problems().is_empty());
+        for (from_plc, to_plc) in [("Plumb", "plumb"), ("Plumb[0]", "Plumb[9]"), ("Plumb[12]", "Plumb[10]")] {
+            assert!(with(from_plc, to_plc).problems()[0].contains("share words"), "{from_plc} {to_plc}");
+        }
     }
 }

@@ -2,13 +2,13 @@
 //! `deploy/examples/plc`.
 
 mod ads;
+pub(crate) mod cip;
 pub(crate) mod cyclic;
 pub mod digital_io;
 pub mod ethernet_ip;
 mod logix;
 mod modbus_tcp;
 mod opc_ua;
-pub(crate) mod own_thread;
 mod place;
 mod s7;
 mod slmp;

@@ -1,9 +1,10 @@
 """An EtherNet/IP scanner that is not ours: cm-ethernetip owns the station as a PLC owns a camera, with cyclic I/O every
 10 ms, and comes back whenever it has lost it. Scanner and adapter both want UDP 2222, so the scanner is 127.0.0.2.
 
-usage: scanner.py STATION_ADDRESS STATION_PORT [idle]
+usage: scanner.py STATION_ADDRESS STATION_PORT [idle | polite]
 
-With `idle` it says, as a controller in program mode does, that its outputs mean nothing.
+With `idle` it says, as a controller in program mode does, that its outputs mean nothing. With `polite` it closes its
+connection after half a second, and comes again.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ logging.disable(logging.CRITICAL)
 
 ME = "127.0.0.2"
 station, port = sys.argv[1], int(sys.argv[2])
-idle = sys.argv[3:] == ["idle"]
+idle, polite = sys.argv[3:] == ["idle"], sys.argv[3:] == ["polite"]
 CONFIG = ForwardOpenConfig(
     consumed_assembly=150,
     produced_assembly=100,
@@ -54,15 +55,20 @@ async def own(udp, serial):
     if idle:
         send = udp.send_io_data
         udp.send_io_data = lambda to, id, sequence, data: send(to, id, sequence, data[:2] + bytes(4) + data[6:])
-    heard = [asyncio.get_running_loop().time()]
+    now = asyncio.get_running_loop().time
+    heard = [now()]
+    began = now()
 
     def on_data(data):
-        heard[0] = asyncio.get_running_loop().time()
+        heard[0] = now()
         state["theirs"] = bytes(data[:20])
 
     connection.on_data_received.append(on_data)
     try:
-        while asyncio.get_running_loop().time() - heard[0] < 0.2:
+        while now() - heard[0] < 0.2:
+            if polite and now() - began > 0.5:
+                await connection.close()
+                return
             connection.set_consumed_data(state["mine"])
             await asyncio.sleep(0.002)
     finally:

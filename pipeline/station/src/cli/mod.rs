@@ -1,6 +1,7 @@
 //! The command line: data on stdout, talk on stderr, and an exit code that says whose turn it is.
 
 mod calibrate;
+mod charts;
 mod check;
 mod demo;
 mod doctor;
@@ -55,6 +56,8 @@ enum Command {
     /// For whoever programs the PLC: look at the block, try the handshake.
     #[command(subcommand)]
     Plc(plc::Plc),
+    /// Control charts of a recipe's parts: rejects, what for, a rule's score, drift. Exit 1 if something signals.
+    Charts(charts::Charts),
     /// Thresholds with a guarantee that can be signed.
     #[command(subcommand)]
     Threshold(threshold::Threshold),
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Model(model) => model.run(),
         Command::Parts(parts) => parts.run(),
         Command::Plc(plc) => plc.run(),
+        Command::Charts(charts) => charts.run(),
         Command::Threshold(threshold) => threshold.run(),
         Command::Study(study) => study.run(),
         Command::Calibrate(calibrate) => calibrate.run(),
