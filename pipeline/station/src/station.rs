@@ -345,6 +345,10 @@ impl Station {
 /// Every record goes to OPC UA's clients as well as to who hears it already.
 fn heard_by(publisher: Publisher, plan: Arc<Plan>, mut tap: Option<Tap>) -> Tap {
     Box::new(move |record| {
+        // Clients hear late that the part may move on, in the order they know: the PLC has its bit when it is so.
+        if record.timings_us.capture.is_some() {
+            publisher.acquisition_done(record.part_id);
+        }
         publisher.publish(opc_ua::result(record, &plan));
         if let Some(tap) = &mut tap {
             tap(record);

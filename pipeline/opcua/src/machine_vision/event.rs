@@ -23,7 +23,12 @@ pub(super) struct VisionEvent {
 impl VisionEvent {
     /// Of the type with this number in the node set. `severity` is 1 to 1000.
     pub(super) fn new(ids: &Ids, kind: u32, source: (NodeId, &str), message: &str, severity: u16) -> Self {
-        let (id, kind, time) = (new_id(), ids.vision(kind), DateTime::now());
+        Self::of(ids.vision(kind), source, message, severity)
+    }
+
+    /// Of any type.
+    pub(super) fn of(kind: NodeId, source: (NodeId, &str), message: &str, severity: u16) -> Self {
+        let (id, time) = (new_id(), DateTime::now());
         let event = Self { id: id.clone(), kind: kind.clone(), time, fields: Vec::new(), condition: None };
         event
             .with("EventId", id)

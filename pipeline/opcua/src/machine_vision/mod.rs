@@ -7,6 +7,7 @@
 mod arguments;
 mod commands;
 mod condition;
+mod condition_methods;
 mod event;
 mod fields;
 mod filter;

@@ -35,7 +35,10 @@ impl NodeSet {
 
 impl NodeSetImport for NodeSet {
     fn register_namespaces(&self, namespaces: &mut NodeSetNamespaceMapper<'_>) {
-        self.0.register_namespaces(namespaces);
+        // As the library does, but for what it prints: stdout is for data.
+        for (namespace, index) in self.get_own_namespaces().iter().zip(1..) {
+            namespaces.add_namespace(namespace, index);
+        }
     }
 
     fn get_own_namespaces(&self) -> Vec<String> {

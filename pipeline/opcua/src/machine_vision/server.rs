@@ -2,6 +2,7 @@
 
 use super::{
     commands::{Commands, InspectionResult},
+    condition_methods::ConditionMethods,
     filter::EventFilters,
     nodes::Nodes,
     outlet::Outlet,
@@ -14,9 +15,10 @@ use opcua::{
     server::{
         ServerHandle,
         address_space::AddressSpace,
+        diagnostics::DiagnosticsNodeManagerBuilder,
         node_manager::{
             ServerContext,
-            memory::{InMemoryNodeManager, InMemoryNodeManagerBuilder},
+            memory::{CoreNodeManagerBuilder, InMemoryNodeManager, InMemoryNodeManagerBuilder},
         },
     },
     types::{FallbackTypeLoader, GeneratedTypeLoader, TypeLoaderCollection},
@@ -32,6 +34,10 @@ use tokio::{runtime, task::JoinHandle};
 
 /// How often the station is asked how it is.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// Events that wait for a client at most: a minute of a fast line. The library's own limit is 10, and silent. Full: the
+/// oldest goes. A client gets as many as it asks for; who asks for none gets one.
+const EVENTS_WAITING: usize = 1_000;
 
 /// How long clients may take to go when the server stops.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -84,10 +90,12 @@ impl MachineVisionServer {
         let listener = TcpListener::bind(at).map_err(listen)?;
         listener.set_nonblocking(true).map_err(listen)?;
         config.listen = listener.local_addr().map_err(listen)?;
-        let (builder, guard) = secure(&config, pki, own)?;
+        let (mut builder, guard) = secure(&config, pki, own)?;
+        builder.limits_mut().subscriptions.max_monitored_item_queue_size = EVENTS_WAITING;
 
         let made: Arc<OnceLock<Arc<Vision>>> = Arc::default();
-        let (maker, name) = (made.clone(), identity.name.clone());
+        let (maker, called, name) = (made.clone(), made.clone(), identity.name.clone());
+        let watch = guard.clone();
         let manager =
             InMemoryNodeManagerBuilder::new(move |context: ServerContext, space: &mut AddressSpace| {
                 let ids = Nodes::namespaces(&context, space);
@@ -95,7 +103,14 @@ impl MachineVisionServer {
                 Nodes::new(vision.clone(), guard, name)
             });
         let _inside = runtime.enter();
-        let (server, handle) = builder.with_node_manager(manager).build().map_err(StartError::Build)?;
+        let (server, handle) = builder
+            .without_node_managers()
+            .with_node_manager(move |context: ServerContext| ConditionMethods::new(&context, watch, called))
+            .with_node_manager(InMemoryNodeManagerBuilder::new(CoreNodeManagerBuilder))
+            .with_node_manager(DiagnosticsNodeManagerBuilder)
+            .with_node_manager(manager)
+            .build()
+            .map_err(StartError::Build)?;
         let vision = made.get().expect("building the server made it").clone();
         *handle.info().type_loaders.write() = type_loaders();
         let nodes = handle.node_managers().get_of_type::<InMemoryNodeManager<Nodes>>();

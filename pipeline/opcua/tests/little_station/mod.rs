@@ -138,6 +138,9 @@ impl Commands for LittleStation {
     }
 
     fn confirmed_all(&self, says: &str) {
+        if says.ends_with("a hundred parts") {
+            (0..100).for_each(|_| _ = self.judge()); // nothing but a client can say when a client listens
+        }
         self.confirmed.lock().unwrap().push(says.to_owned());
     }
 }

@@ -5,9 +5,11 @@ import dataclasses
 import json
 import logging
 import sys
+import urllib.request
 from datetime import datetime
 
 from asyncua import Client, ua
+from asyncua.common.utils import Buffer
 from asyncua.crypto import security_policies
 from asyncua.ua import ua_binary
 
@@ -32,7 +34,7 @@ def plain(value):
     if isinstance(value, ua.NodeId):
         return value.to_string()
     if isinstance(value, ua.ExtensionObject):
-        return {"undecoded": value.TypeId.to_string()}
+        return None if value.TypeId.is_null() else {"undecoded": value.TypeId.to_string()}
     if dataclasses.is_dataclass(value):
         fields = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"type": type(value).__name__, **{k: v for k, v in fields.items() if k not in ("Encoding", "TypeId")}}
@@ -132,7 +134,7 @@ async def listen(peer, ear, kinds, queue=1000):
 
 
 async def types(peer, _):
-    await peer.call(MODE + "/StartSingleJob", *job())
+    first = await peer.call(MODE + "/StartSingleJob", *job())
     ear = Ear()
     await listen(peer, ear, [1024])
     await peer.call(MODE + "/StartSingleJob", *job(part="p-2", meas="m-2"))
@@ -141,6 +143,7 @@ async def types(peer, _):
              "SystemStateDescriptionDataType", "ResultEvaluationEnum", "TriStateBooleanDataType"]
     # A field that is no structure stays as it is; one that nobody could decode says so.
     return {
+        "first": first,
         "loaded": {name: hasattr(ua, name) for name in names},
         "latest": plain(await peer.node(RESULTS + "/Results/Latest").read_value()),
         "part": plain(await peer.node(RESULTS + "/Results/Latest/PartId").read_value()),
@@ -288,10 +291,83 @@ async def conditions(peer, _):
     told["twice"] = await peer.call(path + "/Acknowledge", event, comment)
     told["unknown"] = await peer.call(path + "/Acknowledge", ua.Variant(b"?", ua.VariantType.ByteString), comment)
     told["retain"] = plain(await peer.node(path + "/Retain").read_value())
+    told.update(await by_base_types(peer, path, event, comment))
     told["confirm_all"] = await peer.call(STATES + "/ConfirmAll", comment)
     await ear.until("PersistentError", 3)
     told["states"] = await peer.states()
     told["events"] = ear.heard
+    return told
+
+
+async def burst(peer, _):
+    """A hundred parts between two publishings: a client that asks for a long queue hears of each."""
+    ear = Ear()
+    subscription = await peer.client.create_subscription(1000, ear)
+    await subscription.subscribe_events(peer.node("VisionSystem"), [peer.kind(1024)], queuesize=1000)
+    await peer.call(STATES + "/ConfirmAll", ua.Variant(ua.LocalizedText("a hundred parts"), ua.VariantType.LocalizedText))
+    await ear.until("ResultReady", 100)
+    return [event["PartId"]["Id"] for event in ear.heard]
+
+
+async def by_base_types(peer, path, event, comment):
+    """As alarm clients do it: by the methods of the base types, and who comes later asks for what he missed."""
+    condition, of_type = peer.node(path), peer.client.get_node(ua.NodeId(ua.ObjectIds.ConditionType))
+    base = ua.ObjectIds
+
+    async def call(node, method, *arguments):
+        try:
+            await node.call_method(ua.NodeId(method), *arguments)
+        except ua.UaError as error:
+            return name_of(error)
+        return "Good"
+
+    late = Ear()
+    subscription = await listen(peer, late, [1034, 1035, 1036])
+    marks = Ear()
+    other = await peer.client.create_subscription(50, marks)
+    await other.subscribe_events(peer.client.nodes.server, [
+        peer.client.get_node(ua.NodeId(kind)) for kind in (base.RefreshStartEventType, base.RefreshEndEventType)],
+        queuesize=100)
+    told = {
+        "refreshed": await call(of_type, base.ConditionType_ConditionRefresh, uint32(subscription.subscription_id)),
+        "marked": await call(of_type, base.ConditionType_ConditionRefresh, uint32(other.subscription_id)),
+        "of_others": await call(of_type, base.ConditionType_ConditionRefresh, uint32(99999)),
+        "by_type_twice": await call(condition, base.AcknowledgeableConditionType_Acknowledge, event, comment),
+        "by_type": await call(condition, base.AcknowledgeableConditionType_Confirm, event, comment),
+        "of_no_condition": await call(of_type, base.AcknowledgeableConditionType_Confirm, event, comment),
+        "name": (await peer.client.get_node(ua.NodeId(base.AcknowledgeableConditionType_Confirm)).read_browse_name()).Name,
+        "children": len(await of_type.get_methods()),
+    }
+    await late.until("PersistentError")
+    await marks.until("2788")
+    told["late"] = late.heard
+    told["marks"] = [event["kind"] for event in marks.heard]
+    return told
+
+
+async def halt(peer, wanted):
+    """An engineer's shift at a real station: out of work, a part all the same, back to work, a recipe, a part."""
+    ear = Ear()
+    await listen(peer, ear, [1022, 1024])
+
+    async def done(method, *arguments):
+        outputs = await peer.call(f"{STATES}/{method}", *arguments)
+        return [outputs if isinstance(outputs, str) else outputs[-1], *await peer.states()]
+
+    told = {"halted": await done("Halt", *cause(3, "belt change"))}
+    refused = await peer.call(MODE + "/StartSingleJob", *job())
+    request = urllib.request.Request(f"http://{wanted['http']}/api/v1/trigger", method="POST")
+    await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=10).read())
+    await ear.until("ResultReady")
+    told["while_halted"] = [refused[-1], ear.heard[-1]["ResultContent"][1]]
+    told["reset"] = await done("Reset", *cause(3, "belt changed"))
+    told["selected"] = await done("SelectModeAutomatic")
+    prepared = await peer.call(RECIPES + "/PrepareRecipe", structure(ua.RecipeIdExternalDataType(Id="washer")), NONE)
+    await ear.until("RecipePrepared")
+    told["prepared"] = [prepared[-1], prepared[0]["Id"]]
+    await peer.call(MODE + "/StartSingleJob", *job())
+    await ear.until("ResultReady", 2)
+    told["judged"] = ear.heard[-1]["ResultContent"][1]
     return told
 
 
@@ -302,7 +378,7 @@ async def panics(peer, _):
 
 
 async def wire(_, wanted):
-    """Each value both ways: as asyncua writes it, and what asyncua reads in the bytes it was given."""
+    """Each value both ways: as asyncua writes it, what it reads in the bytes it was given, and what it had written."""
     def made(value):
         if isinstance(value, dict) and "type" in value:
             fields = {name: made(field) for name, field in value.items() if name != "type"}
@@ -315,6 +391,10 @@ async def wire(_, wanted):
             return datetime.fromisoformat(value["time"])
         if isinstance(value, dict) and "int32" in value:
             return ua.Variant(value["int32"], ua.VariantType.Int32)
+        if isinstance(value, dict) and "enum" in value:
+            return getattr(ua, value["enum"])(value["is"])
+        if isinstance(value, dict) and "strings" in value:
+            return ua.Variant(value["strings"], ua.VariantType.String)
         if isinstance(value, dict) and "string" in value:
             return ua.Variant(value["string"], ua.VariantType.String)
         return [made(one) for one in value] if isinstance(value, list) else value
@@ -322,8 +402,8 @@ async def wire(_, wanted):
     told = []
     for value, written in wanted["values"]:
         theirs = ua_binary.extensionobject_to_binary(made(value))
-        read = ua_binary.extensionobject_from_binary(ua.utils.Buffer(bytes.fromhex(written)))
-        told.append([theirs.hex(), plain(read)])
+        read = ua_binary.extensionobject_from_binary(Buffer(bytes.fromhex(written)))
+        told.append([theirs.hex(), plain(read), plain(made(value))])
     return told
 
 

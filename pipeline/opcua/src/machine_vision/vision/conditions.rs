@@ -1,6 +1,6 @@
 //! Conditions: what is wrong with the station, and who has seen it.
 
-use super::{Caller, Inside, Vision};
+use super::{Caller, Inside, Vision, told::INFORMATION};
 use crate::machine_vision::{
     arguments::{Arguments, NotDone},
     commands::{Condition, Doing},
@@ -8,9 +8,13 @@ use crate::machine_vision::{
     event::VisionEvent,
     fields::structure,
     instance,
+    methods::SYSTEM,
     result::internal_id,
 };
-use opcua::types::{LocalizedText, NodeId, ObjectTypeId, StatusCode, Variant};
+use opcua::{
+    nodes::Event,
+    types::{LocalizedText, NodeId, ObjectId, ObjectTypeId, StatusCode, Variant},
+};
 
 /// Longest sentence of a condition.
 const LONGEST: usize = 1_000;
@@ -101,7 +105,34 @@ impl Vision {
             self.value(&format!("{path}/ConfirmedState/Id"), confirmed.into()),
         ]);
         inside.conditions[at].told(event.id.clone());
+        inside.told_last[at] = Some(event.clone());
         self.raise(&[event]);
+    }
+
+    /// The node of a condition.
+    pub(in crate::machine_vision) fn condition_node(&self, kind: Kind) -> NodeId {
+        self.ids.own(&instance::condition(kind))
+    }
+
+    /// Hands over what somebody hears who asks for every condition again (OPC 10000-9, `ConditionRefresh`): between two
+    /// marks, each that is retained, as it was last told. `send` also gets the node of those events.
+    pub(in crate::machine_vision) fn refreshed<T>(
+        &self,
+        send: impl FnOnce(&NodeId, &[&dyn Event]) -> Result<T, StatusCode>,
+    ) -> Result<T, StatusCode> {
+        let notifier = self.ids.own(SYSTEM);
+        let mark = |kind: ObjectTypeId, says: &str| {
+            VisionEvent::of(kind.into(), (ObjectId::Server.into(), "Server"), says, INFORMATION)
+        };
+        let start = mark(ObjectTypeId::RefreshStartEventType, "Every condition that is retained follows.");
+        let end = mark(ObjectTypeId::RefreshEndEventType, "That was every condition.");
+        let inside = self.inside();
+        let retained =
+            inside.conditions.iter().zip(&inside.told_last).filter(|(condition, _)| condition.retain());
+        let mut events: Vec<&dyn Event> = vec![&start];
+        events.extend(retained.filter_map(|(_, told)| told.as_ref()).map(|event| event as &dyn Event));
+        events.push(&end);
+        send(&notifier, &events)
     }
 
     fn condition_event(&self, inside: &Inside, condition: &VisionCondition) -> VisionEvent {

@@ -15,6 +15,7 @@ mod told;
 use super::{
     commands::{Commands, Recipe},
     condition::{Kind, VisionCondition},
+    event::VisionEvent,
     ids::Ids,
     job::Job,
     machine::Machine,
@@ -65,6 +66,8 @@ struct Inside {
     results: Results,
     handles: Handles,
     conditions: [VisionCondition; 3],
+    /// The last event of each.
+    told_last: [Option<VisionEvent>; 3],
     /// The one that judges.
     recipe: Option<Recipe>,
     preparing: Option<Preparing>,
@@ -88,6 +91,7 @@ impl Vision {
             results: Results::default(),
             handles: Handles::default(),
             conditions: Kind::ALL.map(VisionCondition::new),
+            told_last: [None, None, None],
             recipe: None,
             preparing: None,
             system_state: None,
