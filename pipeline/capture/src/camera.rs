@@ -6,7 +6,7 @@ use crate::{
     event::{CameraEvent, DownCause, Failure},
     feed::{Outlet, Report},
     reconnect::{Action, Event, Reconnect},
-    source::{Open, SoftwareTrigger, Stream},
+    source::{NotTriggered, Open, SoftwareTrigger, Stream},
 };
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use plumb_inspection::CameraId;
@@ -89,7 +89,10 @@ impl Camera {
         }
         let trigger = self.trigger.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let trigger = trigger.ok_or_else(|| CaptureError::Down { camera: camera() })?;
-        trigger.trigger().map_err(|says| CaptureError::Trigger { camera: camera(), says })
+        trigger.trigger().map_err(|not| match not {
+            NotTriggered::Refused(says) => CaptureError::Refused { camera: camera(), says },
+            NotTriggered::Unknown(says) => CaptureError::Trigger { camera: camera(), says },
+        })
     }
 
     /// True if a frame comes only for a trigger, by software or by wire; false if the camera runs free.

@@ -61,7 +61,15 @@ pub enum CaptureError {
         /// Which.
         camera: CameraId,
     },
-    /// The camera did not take the trigger.
+    /// The camera refused the trigger: no picture comes for it.
+    #[error("camera {camera} refused the software trigger: {says}")]
+    Refused {
+        /// Which.
+        camera: CameraId,
+        /// What it answered.
+        says: String,
+    },
+    /// The camera did not say that it has taken the trigger; it may have, and then a picture comes.
     #[error("camera {camera} did not take the software trigger: {says}")]
     Trigger {
         /// Which.

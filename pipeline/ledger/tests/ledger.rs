@@ -423,13 +423,18 @@ fn a_writer_that_hangs_shows_no_life_until_it_goes_on() {
 fn a_full_queue_is_no_sign_of_life() {
     let folder = tempfile::tempdir().expect("temp folder");
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let (begun, begins) = std::sync::mpsc::channel::<()>();
     let commits = Box::new(move || {
+        let _ = begun.send(());
         let _ = wait.recv(); // ends with an error, once, when the other end is dropped
     });
     let ledger = Ledger::open_heard(folder.path(), LedgerConfig::default(), commits).expect("a ledger");
-    let sent = (1..).take_while(|id| ledger.writer().try_send(record(*id)).is_ok()).count() as u64;
-    assert!(!ledger.stats().lives(), "a part that passes now would have no record");
+    ledger.writer().try_send(record(1)).expect("there is room");
+    begins.recv().expect("it writes the first, and takes no other from the queue meanwhile");
+    let sent = 1 + (2..).take_while(|id| ledger.writer().try_send(record(*id)).is_ok()).count() as u64;
+    let lives = ledger.stats().lives();
     drop(go_on);
+    assert!(!lives, "a part that passes now would have no record");
     until(&ledger, "emptied", |stats| stats.committed == sent && stats.lives());
     ledger.close().expect("what was taken is written");
 }

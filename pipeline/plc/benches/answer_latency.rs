@@ -96,8 +96,8 @@ fn main() {
     }
     // Here the PLC comes to the station, every 10 ms, and one packet may be lost: an answer needs two.
     if let Some(python) = python("ethernetip") {
-        let _peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818"]);
-        measure("ethernet_ip_10ms", PlcConfig::EthernetIp(EthernetIpConfig::new("127.0.0.1:44818")));
+        let _peer = Peer::start(&python, "scanner.py", &["127.0.0.4", "44818"]);
+        measure("ethernet_ip_10ms", PlcConfig::EthernetIp(EthernetIpConfig::new("127.0.0.4:44818")));
     }
 }
 

@@ -26,8 +26,9 @@ use tokio::sync::{Mutex, mpsc};
 /// There is one UDP port 2222.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
+/// No 127.0.0.1: outgoing connections leave from there, at times from port 44818, and keep it for a minute.
 fn start() -> (PlcLink, mpsc::Receiver<PlcEvent>) {
-    start_with(EthernetIpConfig::new("127.0.0.1:44818"))
+    start_with(EthernetIpConfig::new("127.0.0.4:44818"))
 }
 
 fn start_with(config: EthernetIpConfig) -> (PlcLink, mpsc::Receiver<PlcEvent>) {
@@ -74,13 +75,13 @@ async fn a_scanner_that_falls_silent_is_said_and_comes_back() {
     let Some(python) = python("ethernetip") else { return };
     let _turn = ONE_AT_A_TIME.lock().await;
     let (link, mut heard) = start();
-    let peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818"]);
+    let peer = Peer::start(&python, "scanner.py", &["127.0.0.4", "44818"]);
     until(&mut heard, "LinkUp", |event| matches!(event, PlcEvent::LinkUp { .. })).await;
     signal(&peer, "-STOP");
     let down = until(&mut heard, "LinkDown", |event| matches!(event, PlcEvent::LinkDown { .. })).await;
     let PlcEvent::LinkDown { kind, says } = down else { unreachable!() };
     assert_eq!(kind, LinkFaultKind::Silent);
-    assert!(says.contains("127.0.0.2") && says.contains("no longer owns 127.0.0.1:44818"), "{says}");
+    assert!(says.contains("127.0.0.2") && says.contains("no longer owns 127.0.0.4:44818"), "{says}");
     assert!(!link.is_up());
     signal(&peer, "-CONT");
     until(&mut heard, "LinkUp again", |event| matches!(event, PlcEvent::LinkUp { .. })).await;
@@ -93,7 +94,7 @@ async fn an_answer_to_a_scanner_that_hangs_or_has_died_is_dropped() {
     let _turn = ONE_AT_A_TIME.lock().await;
     for how in ["-STOP", "-KILL"] {
         let (link, mut heard) = start();
-        let peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818"]);
+        let peer = Peer::start(&python, "scanner.py", &["127.0.0.4", "44818"]);
         until(&mut heard, "LinkUp", |event| matches!(event, PlcEvent::LinkUp { .. })).await;
         signal(&peer, how);
         // For 320 ms it still owns the station, and some thirty packets go its way.
@@ -114,7 +115,7 @@ async fn a_scanner_that_says_goodbye_is_gone_at_once_and_may_come_again() {
     let Some(python) = python("ethernetip") else { return };
     let _turn = ONE_AT_A_TIME.lock().await;
     let (link, mut heard) = start();
-    let _peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818", "polite"]);
+    let _peer = Peer::start(&python, "scanner.py", &["127.0.0.4", "44818", "polite"]);
     for _ in 0..2 {
         until(&mut heard, "LinkUp", |event| matches!(event, PlcEvent::LinkUp { .. })).await;
         let down = until(&mut heard, "LinkDown", |event| matches!(event, PlcEvent::LinkDown { .. })).await;
@@ -131,7 +132,7 @@ async fn another_scanner_is_heard_after_the_first_has_died() {
     let _turn = ONE_AT_A_TIME.lock().await;
     let (link, mut heard) = start();
     for _ in 0..3 {
-        let peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818"]);
+        let peer = Peer::start(&python, "scanner.py", &["127.0.0.4", "44818"]);
         until(&mut heard, "LinkUp", |event| matches!(event, PlcEvent::LinkUp { .. })).await;
         drop(peer);
         until(&mut heard, "LinkDown", |event| matches!(event, PlcEvent::LinkDown { .. })).await;
@@ -144,7 +145,7 @@ async fn a_seventeenth_session_is_turned_away_until_one_of_the_sixteen_ends() {
     let _turn = ONE_AT_A_TIME.lock().await;
     let (link, mut heard) = start();
     let registered = || {
-        let mut stream = TcpStream::connect("127.0.0.1:44818").unwrap();
+        let mut stream = TcpStream::connect("127.0.0.4:44818").unwrap();
         stream.write_all(&REGISTER).unwrap();
         stream.read_exact(&mut [0; 28]).map(|()| stream)
     };
@@ -172,7 +173,7 @@ struct Tool {
 
 impl Tool {
     fn register() -> Self {
-        let mut stream = TcpStream::connect("127.0.0.1:44818").unwrap();
+        let mut stream = TcpStream::connect("127.0.0.4:44818").unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         stream.write_all(&REGISTER).unwrap();
         let mut answer = [0; 28];
@@ -268,7 +269,7 @@ async fn an_eighth_that_looks_on_is_refused_until_one_of_the_seven_ends_and_an_o
         tool
     });
     let _tool = asked.await.unwrap();
-    let _peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818"]);
+    let _peer = Peer::start(&python, "scanner.py", &["127.0.0.4", "44818"]);
     until(&mut heard, "LinkUp", |event| matches!(event, PlcEvent::LinkUp { .. })).await;
     link.stop().await;
 }
@@ -278,7 +279,7 @@ async fn the_outputs_of_a_controller_in_program_mode_are_not_believed() {
     let Some(python) = python("ethernetip") else { return };
     let _turn = ONE_AT_A_TIME.lock().await;
     let (link, mut heard) = start();
-    let peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818", "idle"]);
+    let peer = Peer::start(&python, "scanner.py", &["127.0.0.4", "44818", "idle"]);
     until(&mut heard, "LinkUp", |event| matches!(event, PlcEvent::LinkUp { .. })).await;
     for heartbeat in 0..20 {
         plc_says(&peer, heartbeat, true);
@@ -314,11 +315,11 @@ fn eds() -> BTreeMap<String, BTreeMap<String, Vec<String>>> {
 async fn the_eds_describes_the_adapter_that_runs() {
     let Some(python) = python("ethernetip, cpppo") else { return };
     let _turn = ONE_AT_A_TIME.lock().await;
-    let mut config = EthernetIpConfig::new("127.0.0.1:44818");
+    let mut config = EthernetIpConfig::new("127.0.0.4:44818");
     config.serial = 77;
     let (link, _heard) = start_with(config);
     let tool = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/peer/eip_tool.py");
-    let asked = move || Command::new(python).arg("-B").arg(tool).args(["127.0.0.1", "44818"]).output();
+    let asked = move || Command::new(python).arg("-B").arg(tool).args(["127.0.0.4", "44818"]).output();
     let tool = tokio::task::spawn_blocking(asked).await.unwrap().unwrap();
     assert!(tool.status.success(), "{}", String::from_utf8_lossy(&tool.stderr));
     let learnt: Value = serde_json::from_slice(&tool.stdout).unwrap();
@@ -413,10 +414,10 @@ async fn ten_thousand_random_strings_to_each_port_leave_it_serving_and_no_larger
         let mut answered = 0;
         for round in rounds {
             let bytes = noise(round, &heads);
-            udp.send_to(&bytes, "127.0.0.1:44818").unwrap();
-            udp.send_to(&bytes, "127.0.0.1:2222").unwrap();
+            udp.send_to(&bytes, "127.0.0.4:44818").unwrap();
+            udp.send_to(&bytes, "127.0.0.4:2222").unwrap();
             // It hangs up, or answers, or waits for more; what is said here is all it gets.
-            let said = TcpStream::connect("127.0.0.1:44818").and_then(|mut stream| {
+            let said = TcpStream::connect("127.0.0.4:44818").and_then(|mut stream| {
                 if round % 3 == 0 {
                     say_registered(&mut stream, &bytes)?;
                 } else {
@@ -439,7 +440,7 @@ async fn ten_thousand_random_strings_to_each_port_leave_it_serving_and_no_larger
     println!("8 000 more strings: {grown_kib} KiB more, {threads} threads");
     assert!(grown_kib < 16 * 1024, "{grown_kib} KiB more after 8 000 strings");
     assert!(threads < 64, "{threads} threads");
-    let _peer = Peer::start(&python, "scanner.py", &["127.0.0.1", "44818"]);
+    let _peer = Peer::start(&python, "scanner.py", &["127.0.0.4", "44818"]);
     until(&mut heard, "LinkUp", |event| matches!(event, PlcEvent::LinkUp { .. })).await;
     link.stop().await;
 }

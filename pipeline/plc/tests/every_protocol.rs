@@ -347,9 +347,9 @@ impl Line {
                 (Station::start(PlcConfig::ModbusTcp(config)), plc)
             }
             Wire::Scanner => {
-                let station = Station::start(PlcConfig::EthernetIp(EthernetIpConfig::new("127.0.0.1:44818")));
+                let station = Station::start(PlcConfig::EthernetIp(EthernetIpConfig::new("127.0.0.4:44818")));
                 let started =
-                    Peer::start(&python("ethernetip").unwrap(), "scanner.py", &["127.0.0.1", "44818"]);
+                    Peer::start(&python("ethernetip").unwrap(), "scanner.py", &["127.0.0.4", "44818"]);
                 let plc = SimulatedPlc::beside(started.plc, ms(2), program, belt.clone()).unwrap();
                 peer = Some(started);
                 (station, plc)

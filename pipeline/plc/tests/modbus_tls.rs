@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // a test's helpers are part of the test
 
 mod foreign;
+mod noise;
 mod plant;
 
 use foreign::{Peer, python};
@@ -177,6 +178,29 @@ async fn callers_who_never_finish_the_handshake_keep_nobody_out() {
     let (link, _heard) = start(config(Role::Server, "127.0.0.1:0", plant.tls("station"))).unwrap();
     let address = link.local_addr().unwrap();
     let _idle = [(); 3].map(|()| std::net::TcpStream::connect(address).unwrap());
+    let said = call(&python, &plant, "plc", address.port()).await;
+    assert_eq!(said["words"][0], 0, "{said}");
+    link.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_random_strings_leave_it_serving_and_no_larger() {
+    let Some(python) = python("pymodbus") else { return };
+    let plant = Plant::new();
+    let (link, mut heard) = start(config(Role::Server, "127.0.0.1:0", plant.tls("station"))).unwrap();
+    let address = link.local_addr().unwrap();
+    // Heads of TLS records of a real length: a hello, an alert, data before there is a key; and plain Modbus.
+    let heads: [fn(usize) -> Vec<u8>; 5] = [
+        |length| {
+            vec![0x16, 3, 1, 0, length.wrapping_sub(5) as u8, 1, 0, 0, length.wrapping_sub(9) as u8, 3, 3]
+        },
+        |length| vec![0x16, 3, 3, 0, length.wrapping_sub(5) as u8, 11],
+        |_| vec![0x15, 3, 3, 0, 2],
+        |length| vec![0x17, 3, 3, 0, length.wrapping_sub(5) as u8],
+        |length| vec![0, 1, 0, 0, 0, length.wrapping_sub(6) as u8, 1, 3],
+    ];
+    tokio::task::spawn_blocking(move || noise::ten_thousand(address, &heads)).await.unwrap();
+    while heard.try_recv().is_ok() {} // who was turned away, as far as the station had room to say
     let said = call(&python, &plant, "plc", address.port()).await;
     assert_eq!(said["words"][0], 0, "{said}");
     link.stop().await;

@@ -56,8 +56,8 @@ impl LineEye {
 }
 
 impl LineCamera for LineEye {
-    fn expose(&self) -> LineExposure {
-        exposure(&self.0)
+    fn expose(&self) -> Option<LineExposure> {
+        Some(exposure(&self.0))
     }
 }
 
@@ -129,8 +129,8 @@ impl Belt {
 }
 
 impl LineCamera for Belt {
-    fn expose(&self) -> LineExposure {
-        exposure(self.line()) // nobody triggers before the belt runs: the PLC has seen no part
+    fn expose(&self) -> Option<LineExposure> {
+        Some(exposure(self.line())) // nobody triggers before the belt runs: the PLC has seen no part
     }
 }
 

@@ -265,9 +265,14 @@ impl Station {
         self.desk.ask(TriggerSource::Api, None, None)
     }
 
+    /// Somebody says that the belt is clear: the count of parts begins anew, once nothing old can come any more.
+    pub fn rezero(&self) {
+        self.desk.ask_rezero();
+    }
+
     /// A signal on the wire from a photo-eye to a camera of the built-in line: it exposes, and nobody here asked for it.
     pub fn signal(&self, camera: &CameraId) {
-        self.desk.fire(camera);
+        self.desk.signal(camera);
     }
 
     /// The state with its reasons.

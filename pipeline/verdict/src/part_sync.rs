@@ -39,7 +39,7 @@ pub enum Mismatch {
         /// Which.
         camera: CameraId,
     },
-    /// A camera owes a picture, and its numbers do not tell whether the next is it.
+    /// A camera is a picture behind what it was asked for.
     FrameOwed {
         /// Which.
         camera: CameraId,
@@ -78,7 +78,7 @@ impl fmt::Display for Mismatch {
                 write!(f, "camera {camera} gave a picture that nobody had asked for")
             }
             Self::FrameOwed { camera } => {
-                write!(f, "camera {camera} owes a picture, and the next may be that one or another part's")
+                write!(f, "camera {camera} is a picture behind: what it gives may be another part's")
             }
             Self::PartUnseen { part } => write!(f, "the PLC counted part {part}, of which no picture came"),
             Self::PartUncounted { part } => {

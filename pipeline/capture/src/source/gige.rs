@@ -5,7 +5,7 @@
 
 mod aravis;
 
-use super::{Open, SoftwareTrigger, Stream};
+use super::{NotTriggered, Open, SoftwareTrigger, Stream};
 use crate::{
     elements::{LIBARAVIS, LIBARAVIS_PACKAGE},
     error::CaptureError,
@@ -322,8 +322,8 @@ impl Drop for GigeStream {
 }
 
 impl SoftwareTrigger for Device {
-    fn trigger(&self) -> Result<(), String> {
-        self.software_trigger()
+    fn trigger(&self) -> Result<(), NotTriggered> {
+        self.software_trigger().map_err(NotTriggered::Unknown)
     }
 }
 

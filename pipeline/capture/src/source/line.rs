@@ -1,6 +1,6 @@
 //! The camera over the built-in line: every trigger is an exposure.
 
-use super::{Open, SoftwareTrigger, Stream};
+use super::{NotTriggered, Open, SoftwareTrigger, Stream};
 use crate::{
     error::CaptureError,
     event::{DownCause, Failure},
@@ -20,8 +20,8 @@ pub struct LineSourceConfig {}
 /// What a simulated line must offer to be looked at.
 pub trait LineCamera: Send + Sync {
     /// Takes a picture of what is under the camera now. Called on thread `stream-<camera>`; may take as long as
-    /// rendering takes.
-    fn expose(&self) -> LineExposure;
+    /// rendering takes. `None`: it was taken, and lost on its way; the next one's number shows it.
+    fn expose(&self) -> Option<LineExposure>;
 
     /// False while the camera over the line is unplugged: it is down then, and sought until it is back.
     fn is_there(&self) -> bool {
@@ -81,7 +81,7 @@ impl Open for Line {
                     feed.failed(unplugged());
                     return;
                 }
-                let LineExposure { image, frame_id } = line.expose();
+                let Some(LineExposure { image, frame_id }) = line.expose() else { continue };
                 if !feed.frame(image, Some(frame_id), Stamp::now()) {
                     return;
                 }
@@ -109,10 +109,12 @@ impl Stream for LineStream {
 struct Shutter(Sender<()>);
 
 impl SoftwareTrigger for Shutter {
-    fn trigger(&self) -> Result<(), String> {
+    fn trigger(&self) -> Result<(), NotTriggered> {
         self.0.try_send(()).map_err(|error| match error {
-            TrySendError::Full(()) => format!("{ORDERS} exposures are still waiting to be taken"),
-            TrySendError::Disconnected(()) => "it is stopping".into(),
+            TrySendError::Full(()) => {
+                NotTriggered::Refused(format!("{ORDERS} exposures are still waiting to be taken"))
+            }
+            TrySendError::Disconnected(()) => NotTriggered::Refused("it is stopping".into()),
         })
     }
 }

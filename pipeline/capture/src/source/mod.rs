@@ -57,8 +57,17 @@ pub(crate) trait Stream {
 
 /// Asks an open camera for one picture.
 pub(crate) trait SoftwareTrigger: Send + Sync {
-    /// The error is the camera's answer, for people.
-    fn trigger(&self) -> Result<(), String>;
+    /// Returns when the camera has taken the order.
+    fn trigger(&self) -> Result<(), NotTriggered>;
+}
+
+/// Why, for people; and whether a picture may come all the same.
+#[derive(Debug)]
+pub(crate) enum NotTriggered {
+    /// None will.
+    Refused(String),
+    /// Nobody can tell: the order may have arrived, and the answer been lost.
+    Unknown(String),
 }
 
 impl SourceConfig {

@@ -23,12 +23,9 @@ fn test_line() -> Arc<TestLine> {
 }
 
 impl LineCamera for TestLine {
-    fn expose(&self) -> LineExposure {
-        let mut frame_id = self.next.fetch_add(1, Relaxed);
-        if frame_id == 3 {
-            frame_id = self.next.fetch_add(1, Relaxed);
-        }
-        LineExposure { image: self.image.clone(), frame_id }
+    fn expose(&self) -> Option<LineExposure> {
+        let frame_id = self.next.fetch_add(1, Relaxed);
+        (frame_id != 3).then(|| LineExposure { image: self.image.clone(), frame_id })
     }
 }
 
@@ -67,10 +64,10 @@ fn a_line_source_without_a_line_does_not_start() {
 fn triggers_that_rendering_cannot_follow_are_refused_and_not_piled_up() {
     struct Slow(Barrier);
     impl LineCamera for Slow {
-        fn expose(&self) -> LineExposure {
+        fn expose(&self) -> Option<LineExposure> {
             self.0.wait();
             let image = Image::packed(1, 1, PixelFormat::Gray8, vec![0]).expect("1 px");
-            LineExposure { image, frame_id: 1 }
+            Some(LineExposure { image, frame_id: 1 })
         }
     }
     let slow = Arc::new(Slow(Barrier::new(2)));
@@ -88,7 +85,7 @@ fn triggers_that_rendering_cannot_follow_are_refused_and_not_piled_up() {
 fn a_line_that_panics_is_a_camera_that_is_down() {
     struct Broken;
     impl LineCamera for Broken {
-        fn expose(&self) -> LineExposure {
+        fn expose(&self) -> Option<LineExposure> {
             panic!("a test of what happens when rendering panics");
         }
     }

@@ -14,7 +14,7 @@ use crate::{
     state::Health,
 };
 use crossbeam_channel::{Sender, TrySendError};
-use plumb_capture::{Camera, CameraEvent, trigger::PhotoEye};
+use plumb_capture::{Camera, CameraEvent, CaptureError, trigger::PhotoEye};
 use plumb_inspection::{
     CameraId, Cause, Frame, Lap, Laps, PartId, PixelFormat, Stamp, Trigger, TriggerSource, Trip,
 };
@@ -176,9 +176,9 @@ impl Desk {
             let recipe = inside.recipe.clone();
             for (id, seat) in &mut inside.cameras {
                 let exposes = seat.exposes_on_trigger();
-                let (overdue, in_doubt) = seat.turns.overdue(now, exposes);
+                let overdue = seat.turns.overdue(now, exposes);
                 if !overdue.is_empty() {
-                    given_up.push((id.clone(), overdue, in_doubt));
+                    given_up.push((id.clone(), overdue));
                 }
                 if recipe.cameras.contains(id) {
                     let owes = exposes && seat.turns.is_awaited();
@@ -186,8 +186,8 @@ impl Desk {
                 }
             }
         }
-        for (camera, overdue, in_doubt) in given_up {
-            self.give_up(&camera, overdue, in_doubt);
+        for (camera, overdue) in given_up {
+            self.give_up(&camera, overdue);
         }
         ready
     }
@@ -225,14 +225,32 @@ impl Desk {
 
     /// Exposes `camera` now. Called from thread `trigger`, because a camera may take a millisecond to answer.
     pub fn fire(&self, camera: &CameraId) {
-        let Some(device) = self.inside().cameras.get(camera).and_then(|seat| seat.camera.clone()) else {
-            return;
+        let device = self.seat(camera, |seat| seat.camera.clone().filter(|_| seat.turns.is_to_fire()));
+        let fired = match device.flatten() {
+            Some(device) => device.trigger(),
+            None => Err(CaptureError::Down { camera: camera.clone() }),
         };
-        if let Err(error) = device.trigger() {
-            tracing::warn!(%camera, %error, "Camera could not be triggered.");
-            for part in self.seat(camera, |seat| seat.turns.failed()).unwrap_or_default() {
-                self.lost(part, Some(camera), Cause::CameraDown);
+        let lost = self.seat(camera, |seat| match &fired {
+            Ok(()) => {
+                seat.turns.fired();
+                Vec::new()
             }
+            Err(CaptureError::Trigger { .. }) => seat.turns.fired_perhaps(Instant::now()),
+            Err(_) => seat.turns.refused().into_iter().collect(),
+        });
+        if let Err(error) = fired {
+            tracing::warn!(%camera, %error, "Camera could not be triggered.");
+        }
+        for part in lost.into_iter().flatten() {
+            self.lost(part, Some(camera), Cause::CameraDown);
+        }
+    }
+
+    /// Exposes `camera` now, though no part asks for it: what its wire does in the plant.
+    pub fn signal(&self, camera: &CameraId) {
+        let device = self.inside().cameras.get(camera).and_then(|seat| seat.camera.clone());
+        if let Some(Err(error)) = device.map(|device| device.trigger()) {
+            tracing::warn!(%camera, %error, "The signal on its wire has not triggered the camera.");
         }
     }
 
@@ -279,8 +297,8 @@ impl Desk {
             let given_up = seat.turns.overdue(at, exposes);
             (given_up, seat.turns.frame(frame.camera_frame_id, at, exposes), exposes)
         });
-        let Some(((overdue, in_doubt), whose, exposes)) = looked else { return };
-        self.give_up(camera, overdue, in_doubt);
+        let Some((overdue, whose, exposes)) = looked else { return };
+        self.give_up(camera, overdue);
         match whose {
             Whose::Part(waiting) => self.send(camera, frame, &waiting),
             Whose::Stale => self.metrics.dropped(camera, Dropped::Stale, 1),
@@ -300,12 +318,9 @@ impl Desk {
     }
 
     /// Pictures that took too long are lost to their parts.
-    fn give_up(&self, camera: &CameraId, overdue: Vec<PartId>, in_doubt: bool) {
+    fn give_up(&self, camera: &CameraId, overdue: Vec<PartId>) {
         for part in overdue {
             self.lost(part, Some(camera), Cause::FrameLost);
-        }
-        if in_doubt {
-            self.out_of_step(Mismatch::FrameOwed { camera: camera.clone() });
         }
     }
 

@@ -1,7 +1,8 @@
 //! Whose turn it is at one camera: which part its next picture is of. No I/O, no clock of its own.
 //!
-//! A camera that exposes on our word owes a picture for each word, in order. One that it gave without a word, or owes
-//! where pictures bear no numbers, means that nobody knows any more whose picture is whose.
+//! A camera that exposes on our word owes a picture for each word, in order. One that it gave without a word means that
+//! nobody knows any more whose picture is whose. One that is late while no picture's number is known, or a word of which
+//! nobody knows whether the camera has it, means the same until the camera has been left alone for a second.
 
 use plumb_inspection::{Edition, PartId};
 use std::{
@@ -47,11 +48,15 @@ pub(super) struct Turns {
     frame_wait: Duration,
     /// Each with its word; 0 for a camera that needs none.
     waiting: VecDeque<(u64, Waiting)>,
-    /// Words given to a camera that exposes on them, and when the last was.
+    /// Words for a camera that exposes on them, and when the last was said.
     asked: u64,
     asked_at: Option<Instant>,
-    /// Of those: not followed by a picture, nor by news that it was lost.
-    owed: u64,
+    /// Of those: passed on to the camera. The others are on their way to it, in order.
+    fired: u64,
+    /// Of those on their way: not to be passed on any more up to this one, because the count has begun anew.
+    void: u64,
+    /// The last word that was followed by a picture, or by news that it was lost; it owes one for each after that.
+    done: u64,
     /// The last picture's own number, and the word it was for: the next has the next of both.
     last: Option<(u64, u64)>,
     /// Pictures in a row that came too late for their parts.
@@ -69,7 +74,9 @@ impl Turns {
             waiting: VecDeque::new(),
             asked: 0,
             asked_at: None,
-            owed: 0,
+            fired: 0,
+            void: 0,
+            done: 0,
             last: None,
             stale: 0,
             settling: None,
@@ -84,13 +91,12 @@ impl Turns {
             return;
         }
         let now = waiting.since;
-        let silence = SILENT_FOR.max(5 * self.frame_wait);
-        if self.owed > 0 && self.asked_at.is_some_and(|at| now.saturating_duration_since(at) > silence) {
-            (self.owed, self.last) = (0, None);
+        let silent_since = |at| now.saturating_duration_since(at) > self.silence();
+        if self.done < self.asked && self.asked_at.is_some_and(silent_since) {
+            (self.done, self.last) = (self.asked, None);
         }
         self.asked += 1;
         self.asked_at = Some(now);
-        self.owed += 1;
         self.waiting.push_back((self.asked, waiting));
     }
 
@@ -98,7 +104,48 @@ impl Turns {
     pub(super) fn unasked(&mut self) {
         self.waiting.pop_back();
         self.asked = self.asked.saturating_sub(1);
-        self.owed = self.owed.saturating_sub(1);
+        self.done = self.done.min(self.asked);
+    }
+
+    /// True if the next word on its way is still to be passed on to the camera.
+    pub(super) fn is_to_fire(&self) -> bool {
+        self.fired >= self.void
+    }
+
+    /// The next word has been passed on to the camera.
+    pub(super) fn fired(&mut self) {
+        self.fired = (self.fired + 1).min(self.asked);
+    }
+
+    /// The next word may have been passed on, or not: whose picture comes next, nobody knows. The count begins anew when
+    /// the camera has been left alone for long enough. Who waited.
+    pub(super) fn fired_perhaps(&mut self, now: Instant) -> Vec<PartId> {
+        self.fired();
+        self.settle(now + self.silence())
+    }
+
+    /// The next word was not passed on, or the camera refused it: it gives no picture for it, and numbers none. Who waited
+    /// for it.
+    pub(super) fn refused(&mut self) -> Option<PartId> {
+        let word = self.fired + 1;
+        if word > self.asked {
+            return None;
+        }
+        let part = self.waiting.iter().position(|(waits_for, _)| *waits_for == word);
+        let part = part.and_then(|at| self.waiting.remove(at)).map(|(_, waiting)| waiting.part);
+        for (later, _) in self.waiting.iter_mut().filter(|(later, _)| *later > word) {
+            *later -= 1;
+        }
+        let last = self.last.as_mut().map(|(_, word)| word);
+        for counted in [Some(&mut self.done), Some(&mut self.void), last].into_iter().flatten() {
+            *counted -= u64::from(*counted >= word);
+        }
+        self.asked -= 1;
+        part
+    }
+
+    fn silence(&self) -> Duration {
+        SILENT_FOR.max(5 * self.frame_wait)
     }
 
     /// A picture came, taken at `at`; `number` is the camera's own.
@@ -110,36 +157,35 @@ impl Turns {
         if self.is_settling(at) {
             return Whose::Stale;
         }
-        let first_owed = self.asked + 1 - self.owed.min(self.asked);
         let word = match (number, self.last) {
             (Some(number), Some((last, _))) if number <= last => {
                 // It counts anew, so this one cannot be told from another.
-                (self.last, self.owed) = (None, self.owed.saturating_sub(1));
-                return self.refused();
+                (self.last, self.done) = (None, (self.done + 1).min(self.asked));
+                return self.stale();
             }
             (Some(number), Some((last, word))) => word.saturating_add(number - last),
-            (_, _) => first_owed,
+            (_, _) => self.done + 1,
         };
         if word > self.asked {
             self.last = number.map(|number| (number, self.asked));
-            self.owed = 0;
+            self.done = self.asked;
             if self.opened.is_some_and(|opened| at < opened + self.frame_wait) {
                 return Whose::Stale;
             }
             return Whose::Unasked;
         }
         self.last = number.map(|number| (number, word));
-        self.owed = self.asked - word;
+        self.done = word;
         match self.waiting.iter().position(|(waits_for, _)| *waits_for == word) {
             Some(at) => {
                 self.stale = 0;
                 self.waiting.remove(at).map_or(Whose::Stale, |(_, waiting)| Whose::Part(waiting))
             }
-            None => self.refused(),
+            None => self.stale(),
         }
     }
 
-    fn refused(&mut self) -> Whose {
+    fn stale(&mut self) -> Whose {
         self.stale += 1;
         match self.stale >= STALE_MAX {
             true => {
@@ -155,7 +201,7 @@ impl Turns {
         if !exposes {
             return Vec::new();
         }
-        self.owed = self.owed.saturating_sub(count);
+        self.done = self.done.saturating_add(count).min(self.asked);
         let first =
             self.last.map_or_else(|| self.waiting.front().map_or(0, |(word, _)| *word), |(_, word)| word + 1);
         let end = first.saturating_add(count);
@@ -164,13 +210,16 @@ impl Turns {
     }
 
     /// Takes out the parts whose picture would come too late by `now`: it would show what is under the camera by then.
-    /// The second is true where such a picture could be taken for the next part's.
-    pub(super) fn overdue(&mut self, now: Instant, exposes: bool) -> (Vec<PartId>, bool) {
+    /// Where such a picture could be taken for the next part's, because no number is known to tell them apart, nobody's
+    /// come until the camera has been left alone for long enough.
+    pub(super) fn overdue(&mut self, now: Instant, exposes: bool) -> Vec<PartId> {
         let is_late = |(_, waiting): &&(u64, Waiting)| now > waiting.since + self.frame_wait;
         let late = self.waiting.iter().take_while(is_late).count();
-        let parts: Vec<_> = self.waiting.drain(..late).map(|(_, waiting)| waiting.part).collect();
-        let unnumbered = exposes && self.last.is_none() && !parts.is_empty();
-        (parts, unnumbered)
+        let mut parts: Vec<_> = self.waiting.drain(..late).map(|(_, waiting)| waiting.part).collect();
+        if exposes && self.last.is_none() && !parts.is_empty() {
+            parts.extend(self.settle(now + self.silence()));
+        }
+        parts
     }
 
     /// Nobody waits any more; who did.
@@ -178,27 +227,24 @@ impl Turns {
         self.waiting.drain(..).map(|(_, waiting)| waiting.part).collect()
     }
 
-    /// The word could not be given to the camera after all: it owes nothing. Who waited.
-    pub(super) fn failed(&mut self) -> Vec<PartId> {
-        (self.owed, self.last) = (0, None);
-        self.clear()
-    }
-
     /// The camera was opened anew: it owes nothing, and numbers its pictures anew.
     pub(super) fn opened(&mut self, now: Instant) {
-        (self.owed, self.last, self.opened) = (0, None, Some(now));
+        (self.done, self.last, self.opened) = (self.asked, None, Some(now));
+        self.void = self.asked;
     }
 
     /// The count begins anew, at once: the camera owes what is waited for and no more.
     pub(super) fn rezero(&mut self) {
-        self.owed = self.waiting.iter().filter(|(word, _)| *word > 0).count() as u64;
+        let owed = self.waiting.iter().filter(|(word, _)| *word > 0).count() as u64;
+        self.done = self.asked.saturating_sub(owed);
         (self.settling, self.last, self.stale) = (None, None, 0);
     }
 
     /// The count begins anew after `until`; who waited does so no longer.
     pub(super) fn settle(&mut self, until: Instant) -> Vec<PartId> {
         self.settling = Some(until);
-        (self.owed, self.last, self.stale) = (0, None, 0);
+        (self.done, self.last, self.stale) = (self.asked, None, 0);
+        self.void = self.asked;
         self.clear()
     }
 
@@ -238,7 +284,7 @@ mod tests {
         assert_eq!(whose(&mut turns, Some(40), now), Ok(1));
         turns.wait(waiting(2, now), true);
         let later = now + WAIT + Duration::from_millis(1);
-        assert_eq!(turns.overdue(later, true), (vec![PartId::new(2).unwrap()], false));
+        assert_eq!(turns.overdue(later, true), [PartId::new(2).unwrap()]);
         turns.wait(waiting(3, later), true);
         assert_eq!(whose(&mut turns, Some(41), later), Err(Whose::Stale));
         assert_eq!(whose(&mut turns, Some(42), later), Ok(3));
@@ -254,11 +300,48 @@ mod tests {
     }
 
     #[test]
-    fn without_numbers_a_picture_given_up_puts_the_next_in_doubt() {
+    fn a_word_that_is_refused_costs_its_own_part_and_no_other() {
+        let (now, mut turns) = (Instant::now(), Turns::new(WAIT));
+        for part in 1..=4 {
+            turns.wait(waiting(part, now), true);
+        }
+        turns.fired();
+        assert_eq!(whose(&mut turns, Some(7), now), Ok(1));
+        assert_eq!(turns.refused().map(PartId::get), Some(2));
+        turns.fired();
+        turns.fired();
+        assert_eq!(whose(&mut turns, Some(8), now), Ok(3));
+        assert_eq!(whose(&mut turns, Some(9), now), Ok(4));
+        assert_eq!(turns.refused(), None, "there is no other word on its way");
+        assert_eq!(whose(&mut turns, Some(10), now), Err(Whose::Unasked));
+    }
+
+    #[test]
+    fn after_a_word_that_may_have_been_passed_on_what_comes_is_nobodys_until_all_is_quiet() {
         let (now, mut turns) = (Instant::now(), Turns::new(WAIT));
         turns.wait(waiting(1, now), true);
-        let (given_up, in_doubt) = turns.overdue(now + 2 * WAIT, true);
-        assert_eq!((given_up.len(), in_doubt), (1, true));
+        turns.wait(waiting(2, now), true);
+        assert_eq!(turns.fired_perhaps(now).len(), 2);
+        assert!(!turns.is_to_fire());
+        assert_eq!(turns.refused(), None, "nobody waits for the second word any more");
+        let late = now + Duration::from_millis(999);
+        assert_eq!(whose(&mut turns, Some(7), late), Err(Whose::Stale));
+        let quiet = now + SILENT_FOR;
+        turns.wait(waiting(3, quiet), true);
+        turns.fired();
+        assert_eq!(whose(&mut turns, Some(8), quiet), Ok(3));
+    }
+
+    #[test]
+    fn without_numbers_after_a_picture_was_given_up_none_is_anybodys_until_all_is_quiet() {
+        let (now, mut turns) = (Instant::now(), Turns::new(WAIT));
+        turns.wait(waiting(1, now), true);
+        let late = now + 2 * WAIT;
+        assert_eq!(turns.overdue(late, true).len(), 1);
+        assert_eq!(whose(&mut turns, None, late), Err(Whose::Stale));
+        let quiet = late + SILENT_FOR;
+        turns.wait(waiting(2, quiet), true);
+        assert_eq!(whose(&mut turns, None, quiet), Ok(2));
     }
 
     #[test]
@@ -303,23 +386,25 @@ mod tests {
     }
 
     proptest! {
-        /// A numbered camera that exposes when it is told to, and now and then by itself; pictures are late, or lost and
-        /// told as lost when the next comes. Once a picture nobody asked for has been seen, and until the count has begun
+        /// A numbered camera that exposes when it is told to, refuses now and then, and exposes now and then by itself;
+        /// pictures are late, or lost and told as lost when the next comes. Once a picture nobody asked for has been seen, and until the count has begun
         /// anew and settled, no part would be judged; and as long as none has been given, no part has another's picture.
         #[test]
         fn no_part_has_anothers_picture_unless_it_is_rejected_for_it(
-            steps in prop::collection::vec((0..10u8, 1..60u64), 1..150),
+            steps in prop::collection::vec((0..12u8, 1..60u64), 1..150),
         ) {
             let start = Instant::now();
             let (mut turns, mut ms, mut number) = (Turns::new(WAIT), 0u64, 0u64);
             // What the camera exposed and has not given yet: its number, and the part it shows.
             let mut on_its_way: VecDeque<(u64, Option<u32>)> = VecDeque::new();
+            // Words on their way to the camera, each with its part.
+            let mut words: VecDeque<u32> = VecDeque::new();
             let (mut next, mut spurious, mut out_of_step, mut lost) = (1u32, false, false, 0u64);
             for (what, wait) in steps {
                 ms += wait;
                 let now = start + Duration::from_millis(ms);
                 let settling = turns.is_settling(now);
-                out_of_step |= turns.overdue(now, true).1;
+                turns.overdue(now, true);
                 match what {
                     0 => {
                         number += 1;
@@ -339,10 +424,24 @@ mod tests {
                         (out_of_step, spurious, lost) = (false, false, 0);
                     }
                     3..=5 if !settling => {
-                        number += 1;
                         turns.wait(waiting(next, now), true);
-                        on_its_way.push_back((number, Some(next)));
+                        words.push_back(next);
                         next += 1;
+                    }
+                    6 if !words.is_empty() => {
+                        let refused = words.pop_front();
+                        let told = turns.refused().map(PartId::get);
+                        prop_assert!(told.is_none() || told == refused, "{told:?} instead of {refused:?}");
+                    }
+                    7..=9 if !words.is_empty() => {
+                        let shows = words.pop_front();
+                        if !turns.is_to_fire() {
+                            prop_assert_eq!(turns.refused(), None, "who waited has been told");
+                            continue;
+                        }
+                        number += 1;
+                        turns.fired();
+                        on_its_way.push_back((number, shows));
                     }
                     _ => {
                         let Some((number, shows)) = on_its_way.pop_front() else { continue };

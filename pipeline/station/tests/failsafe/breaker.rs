@@ -22,6 +22,8 @@ pub(crate) enum CameraFault {
     Late(Duration),
     /// Each second picture is lost on its way; the next one's number shows it.
     Lossy,
+    /// It exposes twice for each word; the first of the two is lost.
+    Bouncing,
     /// Pictures of another size than the recipe's region.
     Small,
     /// The light is off.
@@ -101,15 +103,13 @@ pub(crate) struct Eye {
 }
 
 impl LineCamera for Eye {
-    fn expose(&self) -> LineExposure {
+    fn expose(&self) -> Option<LineExposure> {
         let mut exposure = self.belt.line().expose(Instant::now());
         let fault = self.breaker.lock().camera;
         match fault {
             CameraFault::Late(late) => thread::sleep(late), // the fault itself, not a wait for something
-            CameraFault::Lossy => {
-                // The picture that is lost was taken; the one that arrives is of the same part, a moment later.
-                exposure = self.belt.line().expose(Instant::now());
-            }
+            CameraFault::Lossy if exposure.frame_id.is_multiple_of(2) => return None,
+            CameraFault::Bouncing => exposure = self.belt.line().expose(Instant::now()),
             CameraFault::Small => exposure.image = picture(16, 12, 128),
             CameraFault::Black => {
                 exposure.image = picture(exposure.image.width(), exposure.image.height(), 0);
@@ -117,10 +117,10 @@ impl LineCamera for Eye {
             CameraFault::White => {
                 exposure.image = picture(exposure.image.width(), exposure.image.height(), 255);
             }
-            CameraFault::None | CameraFault::Unplugged => {}
+            CameraFault::None | CameraFault::Lossy | CameraFault::Unplugged => {}
         }
         self.belt.gives(&exposure);
-        LineExposure { image: exposure.image, frame_id: exposure.frame_id }
+        Some(LineExposure { image: exposure.image, frame_id: exposure.frame_id })
     }
 
     fn is_there(&self) -> bool {

@@ -36,6 +36,8 @@ pub(crate) enum Parts {
 pub(crate) enum After {
     /// The station judges again by itself, and is `running`.
     ByItself,
+    /// It rejects on until somebody has said that the belt is clear.
+    Rezeroed,
     /// It judges again by itself, but stays `degraded`, to tell of what was lost.
     Degraded,
     /// It is in `fault` until it is started again.
@@ -97,6 +99,9 @@ impl Cell {
     pub(crate) fn prove(&self, seed: u64) -> Result<bool, String> {
         let Some(data) = (self.data)() else { return Ok(false) };
         let mut rig = Rig::new(self.house, seed, &data, self.relayed);
+        // On a busy machine the very first picture may be late, and then nobody knows whose the next is.
+        self.wait(&rig, "the first part", |rig| rig.belt.tally().at_gate >= 1)?;
+        rig.rezero();
         self.wait(&rig, "three parts to pass before the fault", |rig| rig.belt.tally().passed >= 3)?;
         self.wait(&rig, "the station to be `running` before the fault", |rig| is_in(rig, "running"))?;
 
@@ -113,9 +118,16 @@ impl Cell {
         self.look_at_the_gate(&rig)?;
 
         (self.mends)(&mut rig);
-        if self.after == After::Restart {
-            rig.stop();
-            rig.start();
+        match self.after {
+            After::Restart => {
+                rig.stop();
+                rig.start();
+            }
+            After::Rezeroed => {
+                self.look_at_the_gate(&rig)?;
+                rig.rezero();
+            }
+            After::ByItself | After::Degraded => {}
         }
         let passed = rig.belt.tally().passed;
         self.wait(&rig, "two parts to pass after the fault", |rig| rig.belt.tally().passed >= passed + 2)?;
@@ -165,7 +177,7 @@ impl Cell {
 
     fn pictures(&self) -> Pictures {
         match (self.house, self.after) {
-            (House::Here, After::ByItself | After::Degraded) => Pictures::Told,
+            (House::Here, After::ByItself | After::Degraded | After::Rezeroed) => Pictures::Told,
             _ => Pictures::Unknown, // another process; or another start, which counts its pictures anew
         }
     }

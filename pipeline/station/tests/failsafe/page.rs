@@ -76,7 +76,7 @@ fn long(cell: &Cell) -> String {
     let parts = match cell.parts {
         Parts::Rejected => "all rejected",
         Parts::Judged => "judged as ever",
-        Parts::JudgedOrRejected => "rejected while it shows",
+        Parts::JudgedOrRejected => "rejected where it strikes, else judged",
     };
     let after = cell.names_after.iter().map(|names| format!("afterwards {}", name(*names)));
     let names: Vec<String> = cell.names.iter().map(|names| name(*names)).chain(after).collect();
@@ -84,6 +84,7 @@ fn long(cell: &Cell) -> String {
     let state = if cell.meanwhile.is_empty() { "–".to_owned() } else { format!("`{}`", cell.meanwhile) };
     let mut after = match cell.after {
         After::ByItself => "judges again by itself".to_owned(),
+        After::Rezeroed => "judges again once the count has been re-zeroed".to_owned(),
         After::Degraded => "judges again by itself; `degraded` until it is started again".to_owned(),
         After::Restart => "`fault` until it is started again".to_owned(),
     };

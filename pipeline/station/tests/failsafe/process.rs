@@ -54,6 +54,11 @@ impl Process {
         answer.body_mut().read_to_string().ok()
     }
 
+    /// Somebody says that the belt is clear.
+    pub(crate) fn rezero(&self) {
+        let _ = ureq::post(format!("http://{}/api/v1/rezero", self.address)).send_empty();
+    }
+
     /// Sends it SIGSTOP, or SIGCONT.
     pub(crate) fn pause(&self, stop: bool) {
         let signal = if stop { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };

@@ -133,6 +133,15 @@ impl Rig {
         }
     }
 
+    /// Somebody says that the belt is clear.
+    pub(crate) fn rezero(&self) {
+        match &self.station {
+            Running::Here(station) => station.rezero(),
+            Running::Process(process) => process.rezero(),
+            Running::Stopped => {}
+        }
+    }
+
     /// What `/metrics` shows; empty where it does not answer.
     pub(crate) fn metrics(&self) -> String {
         match &self.station {

@@ -3,8 +3,9 @@
 use crate::{
     breaker::CameraFault,
     cell::{
-        Cell,
+        After, Cell,
         Names::{Reads, Rises},
+        Parts,
     },
 };
 use std::time::Duration;
@@ -32,15 +33,31 @@ pub(crate) fn cells() -> Vec<Cell> {
                 Rises("plumb_frames_dropped_total", &[TOP, "reason=\"stale\""]),
             ],
         ),
-        Cell::new(
-            "picture lost",
-            "capture",
-            |rig| rig.breaker.camera(CameraFault::Lossy),
-            vec![
-                Rises("plumb_missed_total", &["cause=\"frame_lost\""]),
-                Rises("plumb_frames_dropped_total", &[TOP, "reason=\"lost\""]),
-            ],
-        ),
+        Cell {
+            parts: Parts::JudgedOrRejected,
+            ..Cell::new(
+                "picture lost",
+                "capture",
+                |rig| rig.breaker.camera(CameraFault::Lossy),
+                vec![
+                    Rises("plumb_missed_total", &["cause=\"frame_lost\""]),
+                    Rises("plumb_frames_dropped_total", &[TOP, "reason=\"lost\""]),
+                ],
+            )
+        },
+        Cell {
+            meanwhile: "degraded",
+            after: After::Rezeroed,
+            ..Cell::new(
+                "picture not asked for",
+                "capture",
+                |rig| rig.breaker.camera(CameraFault::Bouncing),
+                vec![
+                    Rises("plumb_lost_sync_total", &["why=\"frame_unasked\""]),
+                    Rises("plumb_missed_total", &["cause=\"lost_sync\""]),
+                ],
+            )
+        },
         Cell::new(
             "picture of the wrong size",
             "preprocess",

@@ -5,6 +5,7 @@ use crate::{
     cell::{
         After, Cell,
         Names::{Reads, Rises},
+        lasts,
     },
     rig::Rig,
 };
@@ -104,10 +105,13 @@ const FAST: Duration = Duration::from_micros(300);
 /// Each part's picture is taken before the next is asked for.
 const SLOWLY: Duration = Duration::from_millis(40);
 
-/// Asks for `count` parts, one `every` so often.
+/// Asks for `count` parts, one `every` so often. No camera follows a flood; where it has put the count out of step, whoever
+/// asked waits for the last picture and says that the belt is clear.
 fn ask(rig: &mut Rig, count: usize, every: Duration) {
     for _ in 0..count {
         rig.trigger();
         thread::sleep(every);
     }
+    lasts(1.0);
+    rig.rezero();
 }
