@@ -1,0 +1,86 @@
+//! The pages. One file of code, one of HTML and one of texts each, and one line here.
+
+mod live;
+mod login;
+mod password;
+
+pub(crate) use live::rejects;
+
+use crate::{Console, Right};
+use axum::routing::MethodRouter;
+use std::sync::Arc;
+
+/// Every page, in the order of the menu.
+pub(crate) const ALL: &[&Page] = &[&live::PAGE, &login::PAGE, &password::PAGE];
+
+/// One page with everything that is served for it.
+pub(crate) struct Page {
+    /// Its name: of its files, its texts, and its icon.
+    pub(crate) name: &'static str,
+    /// Where it is.
+    pub(crate) path: &'static str,
+    /// What it takes to see it.
+    pub(crate) right: Right,
+    /// Where it stands in the menu; `None`: it is reached otherwise.
+    pub(crate) group: Option<Group>,
+    /// `<name>.toml`.
+    pub(crate) texts: &'static str,
+    /// Everything that is served for it.
+    pub(crate) doors: fn() -> Vec<Door>,
+}
+
+/// One path with its methods, and the right it takes.
+pub(crate) struct Door {
+    pub(crate) path: &'static str,
+    pub(crate) right: Right,
+    pub(crate) handler: MethodRouter<Arc<Console>>,
+}
+
+impl Door {
+    pub(crate) fn new(path: &'static str, right: Right, handler: MethodRouter<Arc<Console>>) -> Self {
+        Self { path, right, handler }
+    }
+}
+
+/// A part of the menu.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// What happens.
+    Watch,
+    /// What it is judged by.
+    Judge,
+    /// How well it is measured.
+    Measure,
+    /// The station itself.
+    Station,
+}
+
+impl Group {
+    pub(crate) const ALL: [Self; 4] = [Self::Watch, Self::Judge, Self::Measure, Self::Station];
+
+    /// Its key among the texts of the shell.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Watch => "watch",
+            Self::Judge => "judge",
+            Self::Measure => "measure",
+            Self::Station => "station",
+        }
+    }
+}
+
+/// A page as tests and tools know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it is.
+    pub path: &'static str,
+    /// What it takes to see it.
+    pub right: Right,
+}
+
+/// Every page there is.
+pub fn pages() -> Vec<PageInfo> {
+    ALL.iter().map(|page| PageInfo { name: page.name, path: page.path, right: page.right }).collect()
+}
