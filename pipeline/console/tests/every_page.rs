@@ -11,6 +11,11 @@ use visitor::{Visitor, console};
 /// What a page may weigh with everything it loads, compressed, without pictures.
 const HEAVIEST: usize = 150 * 1024;
 
+/// Where a page is, for a part that there is.
+fn address(page: &PageInfo) -> String {
+    page.path.replace("{id}", "1")
+}
+
 fn roles() -> Vec<Option<Role>> {
     [None].into_iter().chain(Role::ALL.map(Some)).collect()
 }
@@ -26,7 +31,7 @@ async fn every_page_opens_for_the_roles_that_may_see_it_and_for_no_other() {
     for role in roles() {
         let visitor = Visitor::new(&console, role).await;
         for page in pages() {
-            let answer = visitor.get(page.path).await;
+            let answer = visitor.get(&address(&page)).await;
             let what = format!("{} as {role:?}", page.path);
             if is_shown(&page, role) {
                 assert_eq!(answer.status, StatusCode::OK, "{what}");
@@ -48,7 +53,7 @@ async fn every_page_has_a_title_its_language_and_no_key_in_place_of_a_text() {
     for lang in ["en", "zh-CN"] {
         visitor.lang = lang;
         for page in pages() {
-            let answer = visitor.get(page.path).await;
+            let answer = visitor.get(&address(&page)).await;
             let html = answer.text();
             assert!(html.contains(&format!("<html lang=\"{lang}\"")), "{} in {lang}", page.path);
             let title =
@@ -79,8 +84,8 @@ async fn every_answer_keeps_a_browser_from_being_used_against_us() {
     let console = console().await;
     let visitor = Visitor::new(&console, Some(Role::Admin)).await;
     let others = ["/login", "/look", "/nothing", "/parts/0", "/api/v1/none"];
-    for path in pages().iter().map(|page| page.path).chain(others) {
-        let answer = visitor.get(path).await;
+    for path in pages().iter().map(address).chain(others.map(str::to_owned)) {
+        let answer = visitor.get(&path).await;
         let csp = answer.header("content-security-policy");
         if answer.status == StatusCode::NOT_FOUND && csp.is_empty() {
             continue; // the station's own answer
@@ -110,8 +115,8 @@ async fn no_page_weighs_more_than_150_kb_with_all_it_loads() {
     let console = console().await;
     let visitor = Visitor::new(&console, Some(Role::Admin)).await;
     for page in pages() {
-        let mut weight = visitor.weight(page.path).await;
-        let mut to_load = assets(&visitor.get(page.path).await.text(), "");
+        let mut weight = visitor.weight(&address(&page)).await;
+        let mut to_load = assets(&visitor.get(&address(&page)).await.text(), "");
         let mut loaded = BTreeSet::new();
         while let Some(path) = to_load.pop_first() {
             if !loaded.insert(path.clone()) {
@@ -145,7 +150,7 @@ async fn an_open_live_view_opens_the_live_page_and_nothing_else() {
     let console = visitor::open_console().await;
     let visitor = Visitor::new(&console, None).await;
     for page in pages() {
-        let answer = visitor.get(page.path).await;
+        let answer = visitor.get(&address(&page)).await;
         let is_open = page.right == Right::Watch || page.path == "/login";
         assert_eq!(answer.status == StatusCode::OK, is_open, "{}", page.path);
     }

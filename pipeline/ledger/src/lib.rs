@@ -35,6 +35,7 @@ mod picture;
 mod reader;
 mod record;
 mod schema;
+mod search;
 mod shadow;
 mod stats;
 mod truth;
@@ -53,6 +54,7 @@ pub use reader::{Query, Reader};
 pub use record::{
     MissingPicture, ModelRecord, Picture, PlcRecord, Record, RecordVerdict, Schema, Timings, ViewRecord,
 };
+pub use search::{Cursor, CursorError, Found, Search};
 pub use shadow::{
     Interval, ShadowQuery, ShadowRecord, ShadowSchema, ShadowSender, ShadowSummary, ShadowVerdict,
 };

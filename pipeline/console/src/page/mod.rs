@@ -1,17 +1,34 @@
 //! The pages. One file of code, one of HTML and one of texts each, and one line here.
 
+mod audit;
+mod health;
 mod live;
 mod login;
+mod part;
+mod parts;
 mod password;
+mod people;
+mod picture;
 
 pub(crate) use live::rejects;
 
 use crate::{Console, Right};
+use askama::Template;
 use axum::routing::MethodRouter;
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use std::sync::Arc;
 
 /// Every page, in the order of the menu.
-pub(crate) const ALL: &[&Page] = &[&live::PAGE, &login::PAGE, &password::PAGE];
+pub(crate) const ALL: &[&Page] = &[
+    &live::PAGE,
+    &parts::PAGE,
+    &part::PAGE,
+    &health::PAGE,
+    &audit::PAGE,
+    &people::PAGE,
+    &login::PAGE,
+    &password::PAGE,
+];
 
 /// One page with everything that is served for it.
 pub(crate) struct Page {
@@ -83,4 +100,23 @@ pub struct PageInfo {
 /// Every page there is.
 pub fn pages() -> Vec<PageInfo> {
     ALL.iter().map(|page| PageInfo { name: page.name, path: page.path, right: page.right }).collect()
+}
+
+/// What came of a change: a sentence in its place on the page.
+#[derive(Template)]
+#[template(path = "said.html")]
+pub(crate) struct Said<'a> {
+    pub(crate) says: &'a str,
+    pub(crate) good: bool,
+}
+
+/// A moment as people and programs write it: RFC 3339, or local time without an offset.
+pub(crate) fn when(text: &str) -> Result<Timestamp, String> {
+    let local = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::system()).ok().map(|at| at.timestamp());
+    let at = text.parse::<Timestamp>().ok().or_else(local);
+    at.ok_or_else(|| {
+        format!(
+            "{text:?} is no moment; give it as 2026-11-24T06:00, or with an offset as 2026-11-24T06:00:00Z"
+        )
+    })
 }

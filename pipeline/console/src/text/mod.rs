@@ -56,11 +56,7 @@ struct Text {
 
 /// The shell's texts, then each page's.
 fn sources() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let own = [
-        ("shell", include_str!("../shell/shell.toml")),
-        ("word", include_str!("words.toml")),
-        ("people", include_str!("../people/people.toml")),
-    ];
+    let own = [("shell", include_str!("../shell/shell.toml")), ("word", include_str!("words.toml"))];
     own.into_iter().chain(page::ALL.iter().map(|page| (page.name, page.texts)))
 }
 

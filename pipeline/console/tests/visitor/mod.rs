@@ -14,7 +14,12 @@ use plumb_console::{
     Command, Condition, Console, ConsoleConfig, Done, HealthItem, Kind, LivePicture, Order, RecipeSeen,
     Refused, Seen, ShiftCount, Snapshot, StationState, Watchers,
 };
-use plumb_ledger::{PeopleBook, Role, User};
+use plumb_inspection::{
+    Finding, Findings, Image, PartId, PixelFormat, RectPx, Score, Stamp, Trigger, TriggerSource,
+};
+use plumb_ledger::{
+    Ledger, LedgerConfig, PeopleBook, PictureJob, Record, RecordVerdict, Role, User, ViewRecord,
+};
 use serde_json::Value;
 use std::{
     path::Path,
@@ -56,6 +61,7 @@ pub(crate) fn house(config: ConsoleConfig, roles: &[Role]) -> House {
 
 pub(crate) fn house_in(folder: tempfile::TempDir, config: ConsoleConfig, roles: &[Role]) -> House {
     add_users(folder.path(), roles);
+    add_parts(folder.path());
     let (snapshots, snapshot) = watch::channel(Arc::new(snapshot()));
     let (pictures, live) = watch::channel(None);
     let (orders, mut ordered) = mpsc::channel::<Order>(8);
@@ -93,6 +99,42 @@ fn add_users(folder: &Path, roles: &[Role]) {
         // There already where a folder is opened again.
         let _ = book.add(&user);
     }
+}
+
+/// A serial as somebody would stick it on a part to see what happens.
+pub(crate) const EVIL_SERIAL: &str = "<script>alert(1)</script>'; DROP TABLE records; --";
+
+/// Part 1 failed and has a picture, part 2 passed, part 3 has an evil serial.
+fn add_parts(folder: &Path) {
+    if folder.join("ledger.sqlite").exists() {
+        return;
+    }
+    let ledger = Ledger::open(folder, LedgerConfig { keep_pass_share: 1.0, ..LedgerConfig::default() });
+    let ledger = ledger.expect("a new ledger");
+    for (part, verdict) in [(1, RecordVerdict::Fail), (2, RecordVerdict::Pass), (3, RecordVerdict::Fail)] {
+        let part = PartId::new(part).expect("not 0");
+        let trigger = Trigger { part, source: TriggerSource::Plc, at: Stamp::now(), encoder: Some(7) };
+        let mut record = Record::new(&trigger, verdict, "washer".into(), "station 3");
+        record.serial = (part.get() == 3).then(|| EVIL_SERIAL.to_owned());
+        let finding = Finding {
+            class: "scratch".into(),
+            score: Score::new(0.9).expect("finite"),
+            box_px: RectPx::from([2.0, 3.0, 10.0, 5.0]),
+            polygon_px: None,
+            keypoints_px: None,
+            area_px: 50.0,
+            length_mm: None,
+            area_mm2: None,
+            region: "face".into(),
+            model: "surface".into(),
+        };
+        let list = if verdict == RecordVerdict::Fail { vec![finding] } else { vec![] };
+        record.views = vec![ViewRecord::new("top".into(), 1, Findings { list, ..Findings::default() })];
+        let image = Image::packed(32, 24, PixelFormat::Gray8, vec![90; 32 * 24]).expect("packed");
+        ledger.pictures().try_send(PictureJob::frame(&trigger, "top".into(), image)).expect("room");
+        ledger.writer().try_send(record).expect("room");
+    }
+    ledger.close().expect("written");
 }
 
 pub(crate) fn snapshot() -> Snapshot {
@@ -151,7 +193,7 @@ impl Answer {
 /// Somebody with a browser: keeps its session's cookie and its pages' token.
 #[derive(Clone)]
 pub(crate) struct Visitor {
-    router: Router,
+    pub(crate) router: Router,
     pub(crate) cookie: String,
     pub(crate) token: String,
     pub(crate) lang: &'static str,
@@ -195,7 +237,13 @@ impl Visitor {
         self.send(Method::POST, path, &headers, pairs.join("&")).await
     }
 
-    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("host", "station");
         request = request.header("cookie", format!("plumb_lang={}; {}", self.lang, self.cookie));
         if !body.is_empty() && !headers.iter().any(|(name, _)| *name == "content-type") {

@@ -16,7 +16,7 @@ BEGIN SELECT raise(ABORT, 'people are put out of use, not deleted'); END;
 -- Only the digest of a session's or token's secret is here: who reads this file cannot log in by it.
 CREATE TABLE sessions (
     digest   TEXT PRIMARY KEY CHECK (length(digest) = 64),
-    user     TEXT    NOT NULL REFERENCES users (name),
+    user     TEXT    NOT NULL COLLATE NOCASE REFERENCES users (name),
     begun_us INTEGER NOT NULL,
     used_us  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

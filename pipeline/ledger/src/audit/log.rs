@@ -325,7 +325,7 @@ mod tests {
         };
         assert_eq!(numbers(&by), [8, 6, 4]);
         assert_eq!(numbers(&AuditQuery { before: Some(4), ..by.clone() }), [2]);
-        assert_eq!(numbers(&AuditQuery { who: Some("' OR 1=1 --".into()), ..by }), []);
+        assert!(numbers(&AuditQuery { who: Some("' OR 1=1 --".into()), ..by }).is_empty());
     }
 
     #[test]
