@@ -201,7 +201,7 @@ fn judge(line: &Line, part: PartId, index: u64, is_cut: bool) -> (Record, Option
         _ => RecordVerdict::Fail,
     };
     let mut record = Record::new(&trigger, verdict, "washer".into(), "line 1, station 3");
-    record.serial = (index % 3 == 0).then(|| format!("W-{:06}", index));
+    record.serial = index.is_multiple_of(3).then(|| format!("W-{index:06}"));
     record.recipe_digest = "3f9a60d2c41be58a".repeat(4);
     record.timings_us = serde_json::from_str(
         r#"{"capture":2400,"preprocess":900,"infer":3900,"verdict":120,"plc":1300,"total":8620}"#,

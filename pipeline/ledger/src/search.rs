@@ -154,18 +154,18 @@ impl Search {
         limit: usize,
         values: &mut Vec<Box<dyn ToSql>>,
     ) -> String {
-        // What is read in order: words on parts, classes, or records.
+        // What is read in order: words on parts, classes, or records. CROSS JOIN is SQLite's word for "in this order".
         let (from, lead, row) = if self.disagrees {
             let newest = "truths.id = (SELECT max(id) FROM truths AS newest
                  WHERE newest.part_id = truths.part_id AND newest.triggered_us = truths.triggered_us)
                  AND (truths.truth = 'good') = (records.verdict <> 'pass')";
             let from = format!(
-                "truths JOIN records ON records.part_id = truths.part_id
+                "truths CROSS JOIN records ON records.part_id = truths.part_id
                  AND records.triggered_us = truths.triggered_us AND {newest}"
             );
             (from, "truths.triggered_us", "records.id")
         } else if self.class.is_some() && !few {
-            let from = "record_classes AS found JOIN records ON records.id = found.record".to_owned();
+            let from = "record_classes AS found CROSS JOIN records ON records.id = found.record".to_owned();
             (from, "found.triggered_us", "found.record")
         } else {
             (

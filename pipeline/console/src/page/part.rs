@@ -50,7 +50,7 @@ struct Part {
     waterfall: Waterfall,
 }
 
-/// The stages one after the other, in units of a picture 800 wide.
+/// The stages one after the other, in units of a picture 470 wide.
 struct Waterfall {
     bars: Vec<Bar>,
     height: u32,
@@ -66,8 +66,8 @@ struct Bar {
 
 impl Waterfall {
     /// Left of the bars stand the stages' names, right of them their ms.
-    const LEFT: f64 = 110.0;
-    const WIDE: f64 = 600.0;
+    const LEFT: f64 = 92.0;
+    const WIDE: f64 = 300.0;
     const ROW: u32 = 26;
 
     fn new(timings: &Timings) -> Self {
@@ -152,7 +152,7 @@ mod tests {
             Timings { capture: Some(2_000), infer: Some(6_000), total: Some(10_000), ..Timings::default() };
         let waterfall = Waterfall::new(&timings);
         let bars: Vec<_> = waterfall.bars.iter().map(|bar| (bar.stage, bar.x, bar.width)).collect();
-        assert_eq!(bars, [("capture", 110.0, 120.0), ("infer", 230.0, 360.0)]);
+        assert_eq!(bars, [("capture", 92.0, 60.0), ("infer", 152.0, 180.0)]);
         assert!(Waterfall::new(&Timings::default()).bars.is_empty());
     }
 }
