@@ -32,19 +32,28 @@ const icon = (name) => {
 };
 
 function connect() {
+  if (socket) return;
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   socket = new WebSocket(`${scheme}://${location.host}${word.socket}`);
   socket.binaryType = "arraybuffer";
   socket.onmessage = async (message) => {
     wait = 250;
-    try { await take(message.data); } finally { if (socket.readyState === WebSocket.OPEN) socket.send("ok"); }
+    try { await take(message.data); } finally { if (socket?.readyState === WebSocket.OPEN) socket.send("ok"); }
   };
   socket.onclose = () => {
     page.classList.add("cut");
+    socket = null;
+    if (document.hidden) return;
     setTimeout(connect, wait);
     wait = Math.min(wait * 2, 4000);
   };
 }
+
+// A tab that nobody sees costs the station nothing; seen again, it is stale until it has heard anew.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) socket?.close();
+  else if (!socket) connect();
+});
 
 async function take(data) {
   const length = new DataView(data).getUint32(0, false);

@@ -103,6 +103,13 @@ impl Audit {
         match value {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.clone(),
+            Some(Value::Object(fields)) => {
+                let told = |(key, value): (&String, &Value)| match value {
+                    Value::String(text) => format!("{key}: {text}"),
+                    other => format!("{key}: {other}"),
+                };
+                fields.iter().map(told).collect::<Vec<_>>().join(", ")
+            }
             Some(other) => other.to_string(),
         }
     }
