@@ -43,6 +43,7 @@ function connect() {
   socket.onclose = () => {
     page.classList.add("cut");
     socket = null;
+    look();
     if (document.hidden) return;
     setTimeout(connect, wait);
     wait = Math.min(wait * 2, 4000);

@@ -1,7 +1,9 @@
 //! The console as one value: what it was handed, who may use it, and the router it gives.
 
 use crate::{
-    Command, ConsoleConfig, Done, Order, Refused, Seen, Snapshot, Who, asset, guard, look, page,
+    Command, ConsoleConfig, Done, Order, Refused, Seen, Snapshot, Who, asset, guard,
+    live::Told,
+    look, page,
     people::{LoginError, Office},
     shell,
 };
@@ -28,6 +30,7 @@ pub struct Console {
     pub(crate) config: ConsoleConfig,
     pub(crate) office: Office,
     pub(crate) reader: Reader,
+    pub(crate) told: Told,
     slow: Semaphore,
 }
 
@@ -61,7 +64,8 @@ impl Console {
             None
         });
         let reader = Reader::new(&seen.ledger);
-        let console = Self { seen, config, office, reader, slow: Semaphore::new(AT_ONCE) };
+        let console =
+            Self { seen, config, office, reader, told: Told::default(), slow: Semaphore::new(AT_ONCE) };
         Setup { console: Arc::new(console), first_password }
     }
 
