@@ -100,7 +100,7 @@ fn fill(folder: &Path, recipe: &RecipePlan, parts: u32) -> Outcome<()> {
         for nth in 0..3 {
             findings.list.push(Finding {
                 class: "dent".into(),
-                score: score(nth).ok_or("finite")?,
+                score: score(nth)?,
                 box_px: RectPx::from([100.0, 200.0, 30.0, 4.5]),
                 polygon_px: None,
                 keypoints_px: None,
