@@ -89,6 +89,7 @@ pub struct Station {
     plan: Arc<Plan>,
     desk: Arc<Desk>,
     health: Arc<Health>,
+    pulse: Arc<Pulse>,
     editions: Arc<Editions>,
     changeover: Changeover,
     crew: JoinHandle<Crew>,
@@ -220,6 +221,11 @@ impl Station {
             let running = start_camera(camera, &plan.trigger, &desk, &health, (line.clone(), ear.clone()))?;
             desk.adopt(&camera.id, running);
         }
+        for camera in &plan.cameras {
+            if let Some(at) = camera.calibration.as_ref().and_then(|calibration| calibration.expires_at) {
+                metrics.calibration_expires(&camera.id, at);
+            }
+        }
         let door = || Door {
             plan: plan.clone(),
             desk: desk.clone(),
@@ -229,6 +235,9 @@ impl Station {
         };
         let opc_ua = opcua.map(|config| OpcUa::start(&config, door(), &publisher)).transpose();
         let opc_ua = opc_ua.map_err(StartError::Device)?;
+        if let Some(opc_ua) = &opc_ua {
+            metrics.certificate_expires("opc_ua", opc_ua.certificate_ends());
+        }
         let watchman = Watchman {
             plan: plan.clone(),
             desk: desk.clone(),
@@ -238,7 +247,7 @@ impl Station {
             editions: editions.clone(),
             changeover: changeover.clone(),
             stopwatch,
-            pulse,
+            pulse: pulse.clone(),
         };
         let background = Background::start(watchman, !replay).map_err(StartError::device)?;
         let address = background.address;
@@ -250,6 +259,7 @@ impl Station {
             plan,
             desk,
             health,
+            pulse,
             editions,
             changeover,
             crew,
@@ -278,6 +288,11 @@ impl Station {
     /// The state with its reasons.
     pub fn condition(&self) -> Condition {
         self.health.condition()
+    }
+
+    /// How often the heartbeat that the PLC sees has gone one on.
+    pub fn heartbeats(&self) -> u64 {
+        self.pulse.beats()
     }
 
     /// What is said of the cameras that were sought and are not there.
@@ -526,6 +541,5 @@ fn labels(plan: &Plan) -> Labels<'_> {
         queues,
         plc: plc_name(&plan.plc),
         mirrors: plan.mirrors.iter().map(|mirror| mirror.name.as_str()).collect(),
-        deadlines: plan.recipes.values().map(|recipe| recipe.deadline).collect(),
     }
 }
