@@ -2,13 +2,14 @@
 
 mod workshop;
 
+use plumb_ledger::RecordVerdict;
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
     io::Write,
     net::SocketAddr,
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use workshop::{
     RECIPE, Workshop,
@@ -210,5 +211,42 @@ fn twenty_recipes_on_eight_cameras_are_at_most_2000_series_and_none_appears_with
     let new: Vec<_> = after.difference(&before).collect();
     assert!(new.is_empty(), "{new:?} would be missed by increase()");
     eprintln!("{} series", after.len());
+    station.stop().expect("the ledger closes");
+}
+
+/// Somebody opens the dashboard on every screen of the plant: each scrape is answered whole, and no part is late for it.
+#[test]
+fn two_hundred_clients_at_once_get_whole_answers_and_cost_no_part() {
+    const CLIENTS: usize = 200;
+    let workshop = Workshop::new(STATION, RECIPE);
+    let (station, records) = workshop.start();
+    let address = station.address.expect("HTTP is served");
+    wait_until("the camera", Duration::from_secs(20), || get(address, "/readyz").0 == 200);
+    let scrapes = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                scope.spawn(move || {
+                    let began = Instant::now();
+                    let (status, text) = get(address, "/metrics");
+                    (
+                        status,
+                        text.ends_with('\n') && text.contains("plumb_unaccounted_parts 0"),
+                        began.elapsed(),
+                    )
+                })
+            })
+            .collect();
+        for _ in 0..20 {
+            station.trigger();
+            let record = records.recv_timeout(Duration::from_secs(5)).expect("an answer");
+            assert_eq!(record.verdict, RecordVerdict::Pass, "{:?}", record.reasons);
+        }
+        clients.into_iter().map(|client| client.join().expect("a client")).collect::<Vec<_>>()
+    });
+    let worst = scrapes.iter().map(|(_, _, took)| *took).max().expect("clients");
+    eprintln!("{CLIENTS} clients at once: the last had its answer after {worst:?}");
+    assert!(scrapes.iter().all(|(status, whole, _)| *status == 200 && *whole));
+    assert!(worst < Duration::from_secs(5), "{worst:?}");
+    assert_eq!(station.metrics.unaccounted.get(), 0);
     station.stop().expect("the ledger closes");
 }
