@@ -1,12 +1,13 @@
 # Plumb. `make demo` and `make test` set up all they need on a fresh Debian or Ubuntu machine.
 SHELL := /bin/bash
-.PHONY: demo test lint bench setup setup-test build help
+.PHONY: demo test lint bench deb setup setup-test build help
 
 help:
 	@echo "make demo    run a whole inspection line on this machine (no camera, GPU or PLC needed)"
 	@echo "make test    every test, with real peers where they can be installed"
 	@echo "make lint    format, clippy, shell scripts, dependency licences"
 	@echo "make bench   how fast, as ratios in one run"
+	@echo "make deb     the Debian package, looked at, installed into a folder and run from there"
 
 # Says what it installs; does nothing where all is there.
 setup:
@@ -28,9 +29,13 @@ test: setup-test
 lint: setup-test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	@if command -v shellcheck >/dev/null; then shellcheck deploy/*.sh .ci/run; fi
+	@if command -v shellcheck >/dev/null; then shellcheck deploy/*.sh deploy/*/*.sh deploy/debian/scripts/* .ci/run; fi
 	@if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources; \
 	 else echo "lint: cargo-deny is not installed; licences and sources of dependencies were not checked"; fi
 
 bench: build
 	cargo bench --locked -p plumb-benches
+
+deb: setup-test
+	deploy/debian/build.sh
+	deploy/debian/test.sh "$$(ls -t "$${CARGO_TARGET_DIR:-target}"/debian/plumb_*.deb | head -n 1)"

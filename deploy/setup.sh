@@ -27,7 +27,9 @@ packages=(
     gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav
     gstreamer1.0-rtsp gstreamer1.0-tools aravis-tools
 )
-test_packages=(prometheus shellcheck) # prometheus brings promtool
+# prometheus brings promtool; systemd brings systemd-analyze, and is not started by being installed.
+test_packages=(prometheus shellcheck systemd)
+cargo_deb_version=3.8.0
 
 main() {
     check=false test=false openvino=false
@@ -59,6 +61,7 @@ main() {
         venv .plumb/mlserver-venv deploy/test-mlserver.txt "MLServer for the tests (92 MB)" --ignore-requires-python
     fi
     if $test; then node_packages; fi
+    if $test; then cargo_deb; fi
     if $check; then
         if ((missing)); then say "$missing missing; deploy/setup.sh${test_flag:-} brings what it can" && exit 1; fi
         say "all is there"
@@ -227,6 +230,19 @@ rust() {
             fail "Rust here is $found, Plumb needs $least or later; install it with rustup (see rust-lang.org)"
         fi
     fi
+}
+
+# What packs deploy/debian; built from its sources, as cargo does.
+cargo_deb() {
+    local program=.plumb/cargo/bin/cargo-deb
+    if [[ -x $program && $("$program" --version) == *"$cargo_deb_version"* ]]; then return; fi
+    if $check; then lacks "cargo-deb $cargo_deb_version in .plumb/cargo" && return; fi
+    say "building cargo-deb $cargo_deb_version into .plumb/cargo (a minute or two)"
+    local log=.plumb/cargo-deb.log
+    mkdir -p .plumb
+    cargo install --quiet --locked --version "$cargo_deb_version" --no-default-features --features lzma \
+        --root .plumb/cargo cargo-deb >"$log" 2>&1 ||
+        show_and_fail "$log" "cargo-deb could not be built (see above); check the network, then run this again"
 }
 
 has_digest() { [[ -r $1 ]] && echo "$2  $1" | sha256sum --check --status; }

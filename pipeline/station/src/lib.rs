@@ -24,6 +24,7 @@ pub mod process;
 pub mod rejudge;
 pub mod replay;
 mod scale;
+pub mod service_manager;
 pub mod shadow;
 pub mod state;
 pub mod station;

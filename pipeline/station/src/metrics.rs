@@ -4,8 +4,10 @@
 //! id, path, user or error text. Every label set that can be known exists from the start at 0, because `increase()`
 //! misses the first event of a series that appears with it.
 
+mod latency;
 mod line;
 
+pub use latency::DecisionLatency;
 pub use line::LineMetrics;
 
 use crate::{changeover::Stage, edition::LoadedRecipe, state::State};
@@ -16,7 +18,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -77,6 +79,11 @@ impl ShadowResult {
 const PLC_ERRORS: [&str; 6] =
     ["heartbeat_lost", "missed_trigger", "answer_overrun", "answer_dropped", "wait_ended", "turned_away"];
 
+/// Rules of one recipe that are counted by name; `plumb_rejects_total` has at most these and [`OTHER_DEFECT`].
+pub const DEFECTS_MAX: usize = 50;
+/// The rules beyond them.
+const OTHER_DEFECT: &str = "other";
+
 /// Verdicts as `plumb_parts_total{verdict}` counts them.
 const VERDICTS: [&str; 3] = ["pass", "reject", "error"];
 
@@ -98,9 +105,11 @@ pub struct Metrics {
     pub unaccounted: IntGauge,
     parts: IntCounterVec,
     rejects: IntCounterVec,
+    /// What may stand in its label, by recipe.
+    defects: Mutex<BTreeMap<String, BTreeSet<String>>>,
     missed: IntCounterVec,
     /// Trigger to verdict.
-    pub decision_latency: HistogramVec,
+    pub decision_latency: DecisionLatency,
     stage_duration: HistogramVec,
     /// Deadline of the recipe in use, in seconds.
     pub deadline: Gauge,
@@ -110,6 +119,8 @@ pub struct Metrics {
     camera_up: IntGaugeVec,
     camera_reconnects: IntCounterVec,
     camera_last_frame: GaugeVec,
+    calibration_expiry: GaugeVec,
+    certificate_expiry: GaugeVec,
     queue_depth: IntGaugeVec,
     queue_capacity: IntGaugeVec,
     score: HistogramVec,
@@ -119,6 +130,10 @@ pub struct Metrics {
     model_info: IntGaugeVec,
     /// The label sets of `model_info` that exist.
     models: Mutex<BTreeSet<[String; 4]>>,
+    /// Models of the recipe in use that run elsewhere than asked.
+    pub models_standing_in: IntGauge,
+    /// Models that their device does not run any more, sought by the mender.
+    pub models_down: IntGauge,
     changeovers: IntCounterVec,
     shadow_parts: IntCounterVec,
     /// 1 while the PLC's heartbeat is seen to move.
@@ -143,8 +158,6 @@ pub struct Labels<'a> {
     pub plc: Option<&'a str>,
     /// The names of the links beside it.
     pub mirrors: Vec<&'a str>,
-    /// Deadlines of all recipes: each is a bucket boundary.
-    pub deadlines: Vec<Duration>,
 }
 
 impl Metrics {
@@ -152,7 +165,8 @@ impl Metrics {
     pub fn new(labels: &Labels<'_>) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let r = &registry;
-        let latency = latency_buckets(&labels.deadlines);
+        #[cfg(target_os = "linux")]
+        r.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let metrics = Self {
             triggers: counters(
                 r,
@@ -183,19 +197,14 @@ impl Metrics {
                 "Parts rejected, by the rule that objected (defect) first.",
                 &["recipe", "defect"],
             )?,
+            defects: Mutex::default(),
             missed: counters(
                 r,
                 "plumb_missed_total",
                 "Parts that could not be judged, by cause.",
                 &["cause"],
             )?,
-            decision_latency: histograms(
-                r,
-                "plumb_decision_latency_seconds",
-                "From trigger to verdict.",
-                &["recipe"],
-                latency.clone(),
-            )?,
+            decision_latency: DecisionLatency::new(r),
             stage_duration: histograms(
                 r,
                 "plumb_stage_duration_seconds",
@@ -233,6 +242,18 @@ impl Metrics {
                 "When its last frame arrived; 0 before the first.",
                 &["camera"],
             )?,
+            calibration_expiry: float_gauges(
+                r,
+                "plumb_calibration_expiry_timestamp_seconds",
+                "When the camera's calibration ends; only of cameras whose calibration does.",
+                &["camera"],
+            )?,
+            certificate_expiry: float_gauges(
+                r,
+                "plumb_certificate_expiry_timestamp_seconds",
+                "When the station's own certificate ends, by what it is shown for.",
+                &["purpose"],
+            )?,
             queue_depth: gauges(r, "plumb_queue_depth", "Entries waiting.", &["queue"])?,
             queue_capacity: gauges(r, "plumb_queue_capacity", "Entries that fit.", &["queue"])?,
             score: histograms(
@@ -262,6 +283,16 @@ impl Metrics {
                 &["recipe", "model", "digest12", "provider"],
             )?,
             models: Mutex::default(),
+            models_standing_in: gauge(
+                r,
+                "plumb_models_standing_in",
+                "Models of the recipe in use that run on another device than the one asked for.",
+            )?,
+            models_down: gauge(
+                r,
+                "plumb_models_down",
+                "Models whose device failed while running and that are being opened again.",
+            )?,
             changeovers: counters(
                 r,
                 "plumb_changeovers_total",
@@ -390,9 +421,21 @@ impl Metrics {
         self.parts.with_label_values(&[recipe, "production", verdict]).inc();
     }
 
-    /// A part was rejected because of `rule`.
+    /// A part was rejected because of `rule`; those beyond the first [`DEFECTS_MAX`] of a recipe are "other".
     pub fn rejected(&self, recipe: &str, rule: &str) {
-        self.rejects.with_label_values(&[recipe, rule]).inc();
+        let defects = self.defects.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = defects.get(recipe).is_some_and(|defects| defects.contains(rule));
+        self.rejects.with_label_values(&[recipe, if known { rule } else { OTHER_DEFECT }]).inc();
+    }
+
+    /// The calibration of `camera` ends then.
+    pub fn calibration_expires(&self, camera: &CameraId, at: jiff::Timestamp) {
+        self.calibration_expiry.with_label_values(&[camera.as_str()]).set(at.as_second() as f64);
+    }
+
+    /// The certificate that is shown for `purpose` ends then.
+    pub fn certificate_expires(&self, purpose: &str, at: jiff::Timestamp) {
+        self.certificate_expiry.with_label_values(&[purpose]).set(at.as_second() as f64);
     }
 
     /// A part could not be judged.
@@ -464,10 +507,18 @@ impl Metrics {
         for verdict in VERDICTS {
             self.parts.with_label_values(&[name, "production", verdict]);
         }
-        for rule in recipe.plan.judge.rules() {
-            self.rejects.with_label_values(&[name, rule.name().as_str()]);
+        let mut defects = BTreeSet::from([OTHER_DEFECT.to_owned()]);
+        defects.extend(recipe.plan.judge.rules().map(|rule| rule.name().to_string()).take(DEFECTS_MAX));
+        for defect in &defects {
+            self.rejects.with_label_values(&[name, defect]);
         }
-        self.decision_latency.with_label_values(&[name]);
+        self.defects.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), defects);
+        for model in recipe.judging() {
+            self.score.with_label_values(&[name, model.info.name.as_str()]);
+        }
+        if let Err(error) = self.decision_latency.recipe(name, recipe.plan.deadline) {
+            tracing::error!(recipe = name, %error, "Latency of this recipe's parts is not shown.");
+        }
         for shadow in &recipe.shadows {
             for result in ShadowResult::ALL {
                 let model = recipe.shadow_name(shadow);
@@ -542,17 +593,6 @@ fn model_labels(recipe: &LoadedRecipe) -> impl Iterator<Item = [String; 4]> {
 
 fn seconds_now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
-}
-
-/// The usual boundaries, with each deadline and its neighbours 1.5× and 2× among them.
-fn latency_buckets(deadlines: &[Duration]) -> Vec<f64> {
-    let mut buckets = vec![0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.5, 1.0, 2.5];
-    for deadline in deadlines.iter().map(Duration::as_secs_f64) {
-        buckets.extend([deadline, deadline * 1.5, deadline * 2.0]);
-    }
-    buckets.sort_by(f64::total_cmp);
-    buckets.dedup();
-    buckets
 }
 
 fn stage_buckets() -> Vec<f64> {

@@ -153,6 +153,12 @@ impl Health {
         }
     }
 
+    /// Models that run elsewhere than asked, and those that are down.
+    pub fn models(&self) -> (usize, usize) {
+        let facts = self.facts();
+        (facts.stand_ins.len(), facts.models.len())
+    }
+
     /// A mirror whose absence degrades is up (`None`) or down, with the reason.
     pub fn mirror(&self, name: &str, down: Option<String>) {
         let mut facts = self.facts();

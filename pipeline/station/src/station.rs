@@ -95,6 +95,7 @@ pub struct Station {
     plan: Arc<Plan>,
     desk: Arc<Desk>,
     health: Arc<Health>,
+    pulse: Arc<Pulse>,
     editions: Arc<Editions>,
     changeover: Changeover,
     crew: JoinHandle<Crew>,
@@ -242,6 +243,11 @@ impl Station {
             let running = start_camera(camera, &plan.trigger, &desk, &health, (line.clone(), ear.clone()))?;
             desk.adopt(&camera.id, running);
         }
+        for camera in &plan.cameras {
+            if let Some(at) = camera.calibration.as_ref().and_then(|calibration| calibration.expires_at) {
+                metrics.calibration_expires(&camera.id, at);
+            }
+        }
         let door = || Door {
             plan: plan.clone(),
             desk: desk.clone(),
@@ -251,6 +257,9 @@ impl Station {
         };
         let opc_ua = opcua.map(|config| OpcUa::start(&config, door(), &publisher)).transpose();
         let opc_ua = opc_ua.map_err(StartError::Device)?;
+        if let Some(opc_ua) = &opc_ua {
+            metrics.certificate_expires("opc_ua", opc_ua.certificate_ends());
+        }
         let watchman = Watchman {
             plan: plan.clone(),
             desk: desk.clone(),
@@ -260,7 +269,7 @@ impl Station {
             editions: editions.clone(),
             changeover: changeover.clone(),
             stopwatch,
-            pulse,
+            pulse: pulse.clone(),
         };
         let mut first_password = None;
         let console = console.map(|(setup, orders)| {
@@ -278,6 +287,7 @@ impl Station {
             plan,
             desk,
             health,
+            pulse,
             editions,
             changeover,
             crew,
@@ -306,6 +316,11 @@ impl Station {
     /// The state with its reasons.
     pub fn condition(&self) -> Condition {
         self.health.condition()
+    }
+
+    /// How often the heartbeat that the PLC sees has gone one on.
+    pub fn heartbeats(&self) -> u64 {
+        self.pulse.beats()
     }
 
     /// What is said of the cameras that were sought and are not there.
@@ -572,6 +587,5 @@ fn labels(plan: &Plan) -> Labels<'_> {
         queues,
         plc: plc_name(&plan.plc),
         mirrors: plan.mirrors.iter().map(|mirror| mirror.name.as_str()).collect(),
-        deadlines: plan.recipes.values().map(|recipe| recipe.deadline).collect(),
     }
 }

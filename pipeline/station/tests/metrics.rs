@@ -2,15 +2,20 @@
 
 mod workshop;
 
+use plumb_ledger::RecordVerdict;
 use serde_json::Value;
 use std::{
+    collections::BTreeSet,
     io::Write,
-    net::{SocketAddr, TcpListener},
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
+    net::SocketAddr,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
 };
-use workshop::{RECIPE, Workshop, wait_until};
+use workshop::{
+    RECIPE, Workshop,
+    prometheus::{self, Prometheus},
+    wait_until,
+};
 
 const STATION: &str = r#"
 [station]
@@ -105,21 +110,9 @@ fn bad_questions_get_a_sentence_and_never_a_5xx() {
     station.stop().expect("the ledger closes");
 }
 
-struct Prometheus(Child);
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_real_prometheus_scrapes_it_and_promtool_finds_no_fault() {
-    if Command::new("promtool").arg("--version").output().is_err()
-        || !Path::new("/usr/bin/prometheus").exists()
-    {
-        eprintln!("skipped: prometheus and promtool are not installed; run deploy/setup.sh --test");
+    if !prometheus::is_installed() {
         return;
     }
     let workshop = Workshop::new(STATION, RECIPE);
@@ -145,27 +138,115 @@ fn a_real_prometheus_scrapes_it_and_promtool_finds_no_fault() {
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.trim().is_empty(), "promtool says:\n{said}");
 
-    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number").port();
     let config = format!(
-        "scrape_configs:\n- job_name: station\n  scrape_interval: 1s\n  static_configs:\n  - targets: ['{address}']\n"
+        "scrape_configs:\n- job_name: plumb\n  scrape_interval: 1s\n  static_configs:\n  - targets: ['{address}']\n"
     );
     workshop.write("prometheus.yml", &config);
-    let _prometheus = Prometheus(
-        Command::new("/usr/bin/prometheus")
-            .arg(format!("--config.file={}", workshop.path("prometheus.yml").display()))
-            .arg(format!("--storage.tsdb.path={}", workshop.path("tsdb").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("prometheus starts"),
-    );
-    let query = format!("http://127.0.0.1:{port}/api/v1/query?query=sum(plumb_parts_total)");
-    let mut seen = Value::Null;
+    let server = Prometheus::start(&workshop.path(""), "prometheus.yml");
     wait_until("Prometheus to have scraped", Duration::from_secs(30), || {
-        let Ok(mut answer) = ureq::get(&query).call() else { return false };
-        seen = answer.body_mut().read_json().unwrap_or_default();
-        seen["data"]["result"][0]["value"][1] == "3"
+        server
+            .query("sum(plumb_parts_total)")
+            .is_ok_and(|samples| samples.first().is_some_and(|sample| sample["value"][1] == "3"))
     });
+    station.stop().expect("the ledger closes");
+}
+
+/// 20 recipes, each with a deadline and ten rules of its own and a shadow, seen by eight cameras: what Prometheus keeps of
+/// one station, and what it must not cost.
+#[test]
+fn twenty_recipes_on_eight_cameras_are_at_most_2000_series_and_none_appears_with_its_first_part() {
+    let cameras: String = (1..=8)
+        .map(|camera| {
+            format!(
+                "[[camera]]\nid = \"cam{camera}\"\nsource = {{ kind = \"pipeline\", launch = \"videotestsrc is-live=true \
+                 pattern=white ! video/x-raw,format=BGR,width=32,height=32,framerate=10/1\" }}\n\n"
+            )
+        })
+        .collect();
+    let regions: String = (1..=8)
+        .map(|camera| {
+            format!("[[region]]\nname = \"at{camera}\"\ncamera = \"cam{camera}\"\nmodel = \"boxes\"\n\n")
+        })
+        .collect();
+    let station = format!(
+        "[station]\nname = \"test\"\nlisten = \"127.0.0.1:0\"\nrecipe = \"recipe01\"\n\n{cameras}[trigger]\nkind = \"api\"\n"
+    );
+    let workshop = Workshop::new(&station, RECIPE);
+    std::fs::remove_file(workshop.path("recipes/bottle.toml")).expect("the first recipe goes");
+    for recipe in 1..=20 {
+        let rules: String = (1..=10)
+            .map(|rule| {
+                format!(
+                    "[[rule]]\nname = \"rule{rule}\"\nkind = \"presence\"\nregion = \"at1\"\nclass = \"bottle\"\n\
+                     score_min = 0.{rule:02}\n\n"
+                )
+            })
+            .collect();
+        let text = format!(
+            "[recipe]\nname = \"recipe{recipe:02}\"\nnumber = {recipe}\ndeadline_ms = {}\n\n[[model]]\nname = \"boxes\"\n\
+             card = \"../model.toml\"\n\n[[model]]\nname = \"candidate\"\ncard = \"../model.toml\"\n\n[[shadow]]\n\
+             model = \"candidate\"\ninstead_of = \"boxes\"\n\n{regions}{rules}",
+            2000 + recipe
+        );
+        workshop.write(&format!("recipes/recipe{recipe:02}.toml"), &text);
+    }
+    let (station, _records) = workshop.start();
+    let address = station.address.expect("HTTP is served");
+    wait_until("all cameras", Duration::from_secs(60), || get(address, "/readyz").0 == 200);
+    let series = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        lines
+            .filter_map(|line| line.rsplit_once(' '))
+            .map(|(series, _)| series.to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    let before = series(&get(address, "/metrics").1);
+    assert!(before.iter().any(|series| series.contains("recipe20")), "all recipes are loaded");
+    assert!(before.len() <= 2_000, "{} series", before.len());
+    for _ in 0..3 {
+        post(address, "/api/v1/trigger");
+    }
+    wait_until("three records", Duration::from_secs(20), || station.metrics.records.get() == 3);
+    let after = series(&get(address, "/metrics").1);
+    let new: Vec<_> = after.difference(&before).collect();
+    assert!(new.is_empty(), "{new:?} would be missed by increase()");
+    eprintln!("{} series", after.len());
+    station.stop().expect("the ledger closes");
+}
+
+/// Somebody opens the dashboard on every screen of the plant: each scrape is answered whole, and no part is late for it.
+#[test]
+fn two_hundred_clients_at_once_get_whole_answers_and_cost_no_part() {
+    const CLIENTS: usize = 200;
+    let workshop = Workshop::new(STATION, RECIPE);
+    let (station, records) = workshop.start();
+    let address = station.address.expect("HTTP is served");
+    wait_until("the camera", Duration::from_secs(20), || get(address, "/readyz").0 == 200);
+    let scrapes = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                scope.spawn(move || {
+                    let began = Instant::now();
+                    let (status, text) = get(address, "/metrics");
+                    (
+                        status,
+                        text.ends_with('\n') && text.contains("plumb_unaccounted_parts 0"),
+                        began.elapsed(),
+                    )
+                })
+            })
+            .collect();
+        for _ in 0..20 {
+            station.trigger();
+            let record = records.recv_timeout(Duration::from_secs(5)).expect("an answer");
+            assert_eq!(record.verdict, RecordVerdict::Pass, "{:?}", record.reasons);
+        }
+        clients.into_iter().map(|client| client.join().expect("a client")).collect::<Vec<_>>()
+    });
+    let worst = scrapes.iter().map(|(_, _, took)| *took).max().expect("clients");
+    eprintln!("{CLIENTS} clients at once: the last had its answer after {worst:?}");
+    assert!(scrapes.iter().all(|(status, whole, _)| *status == 200 && *whole));
+    assert!(worst < Duration::from_secs(5), "{worst:?}");
+    assert_eq!(station.metrics.unaccounted.get(), 0);
     station.stop().expect("the ledger closes");
 }

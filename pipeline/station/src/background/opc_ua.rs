@@ -44,6 +44,7 @@ pub struct Door {
 pub struct OpcUa {
     server: MachineVisionServer,
     runtime: Runtime,
+    certificate_ends: jiff::Timestamp,
 }
 
 impl OpcUa {
@@ -73,12 +74,17 @@ impl OpcUa {
         let server = MachineVisionServer::start(config.clone(), &pki, &own, identity, ends, runtime.handle())
             .map_err(|error| said(&error))?;
         tracing::info!(address = %server.address(), "OPC UA is served.");
-        Ok(Self { server, runtime })
+        Ok(Self { server, runtime, certificate_ends: own.certificate.not_after })
     }
 
     /// Where it is served.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// Until when clients may trust its certificate.
+    pub fn certificate_ends(&self) -> jiff::Timestamp {
+        self.certificate_ends
     }
 
     /// Tells clients and ends.

@@ -74,6 +74,9 @@ impl Watchman {
             }
         }
         self.health.silent(silent);
+        let (standing_in, down) = self.health.models();
+        self.metrics.models_standing_in.set(standing_in as i64);
+        self.metrics.models_down.set(down as i64);
         for (camera, depth) in self.desk.queues() {
             self.metrics.queue(&format!("preprocess-{camera}"), depth);
         }

@@ -1,11 +1,14 @@
 //! `plumb doctor`: looks at this machine and says what is missing and which package brings it. Changes nothing.
 
+mod machine;
+
 use super::{Exit, fail, print, say};
 use crate::{
     config::{self, Plan},
     edition::LoadedRecipe,
     loading::{Loader, Pace},
 };
+use plumb_capture::SourceConfig;
 use plumb_inference::Runtime;
 use plumb_inspection::Edition;
 use plumb_plc::{PlcConfig, Role};
@@ -67,6 +70,7 @@ impl Doctor {
         looks.extend(onnx_runtime(plan.as_ref().and_then(|plan| plan.infer.library.as_deref())));
         looks.extend(plan.as_ref().into_iter().flat_map(models));
         looks.push(clock());
+        looks.extend(machine::machine(Path::new("/"), &plan.as_ref().map(needs).unwrap_or_default()));
         looks.push(disk(plan.as_ref().map_or(Path::new("."), |plan| plan.station.data.as_path())));
         if let Some(look) = plan.as_ref().and_then(|plan| plc(&plan.plc)) {
             looks.push(look);
@@ -90,6 +94,17 @@ impl Doctor {
         }
         if worst == Grade::Bad { Exit::Finding } else { Exit::Ok }
     }
+}
+
+/// What the station's config asks of the machine.
+fn needs(plan: &Plan) -> machine::Needs {
+    let mut ports = vec![plan.station.listen.port()];
+    ports.extend(plan.opcua.as_ref().map(|opcua| opcua.listen.port()));
+    if let PlcConfig::EthernetIp(_) = &plan.plc {
+        ports.extend([44_818, 2_222]); // explicit messages, I/O data
+    }
+    let gige = plan.cameras.iter().any(|camera| matches!(camera.source, SourceConfig::Gige(_)));
+    machine::Needs { gige, ports }
 }
 
 fn gstreamer() -> Vec<Look> {

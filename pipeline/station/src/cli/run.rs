@@ -4,6 +4,7 @@ use super::{Exit, fail, say, station_file};
 use crate::{
     config,
     demo::LineEye,
+    service_manager::ServiceManager,
     station::{StartError, Station, Wiring},
 };
 use plumb_capture::LineCamera;
@@ -47,6 +48,13 @@ impl Run {
             Ok(line) => line.map(|eye| Arc::new(eye) as Arc<dyn LineCamera>),
             Err(error) => return fail(Exit::Config, error),
         };
+        let mut manager = ServiceManager::of_this_process().unwrap_or_else(|error| {
+            tracing::warn!(%error, "The service manager at NOTIFY_SOCKET is not there; nobody is told when the station judges.");
+            None
+        });
+        if let Some(manager) = &mut manager {
+            manager.starting("loading and warming models");
+        }
         let station = match Station::start(plan, Wiring { line, ..Wiring::default() }) {
             Ok(station) => station,
             Err(error) => return fail(exit_of(&error), error),
@@ -69,7 +77,13 @@ impl Run {
             && end.is_none_or(|end| Instant::now() < end)
             && !(self.until_end && station.has_ended())
         {
+            if let Some(manager) = &mut manager {
+                manager.look(Instant::now(), station.heartbeats(), || station.condition());
+            }
             std::thread::park_timeout(Duration::from_millis(50));
+        }
+        if let Some(manager) = &mut manager {
+            manager.stopping();
         }
         let metrics = station.metrics.clone();
         let stopped = station.stop();

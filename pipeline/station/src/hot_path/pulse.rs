@@ -21,11 +21,13 @@ pub struct Pulse {
     started: Instant,
     /// Stage, and when it last beat.
     hearts: Mutex<Vec<(&'static str, Arc<AtomicU64>)>>,
+    /// Beats of the station as a whole.
+    beats: AtomicU64,
 }
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self { started: Instant::now(), hearts: Mutex::new(Vec::new()) }
+        Self { started: Instant::now(), hearts: Mutex::new(Vec::new()), beats: AtomicU64::new(0) }
     }
 }
 
@@ -45,6 +47,16 @@ impl Pulse {
             u128::from(now.saturating_sub(heart.load(Ordering::Relaxed))) < SILENT_AFTER.as_millis()
         };
         self.hearts().iter().filter(|(of, _)| *of == stage).all(|(_, heart)| beats(heart))
+    }
+
+    /// The heartbeat that the PLC sees has gone one on. The verdict task alone says so.
+    pub fn station_beats(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it has.
+    pub fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
     }
 
     fn now_ms(&self) -> u64 {
@@ -86,7 +98,11 @@ mod tests {
         assert!(pulse.is_alive("infer"));
         leaving.leave();
         assert_eq!(pulse.hearts().len(), 1);
-        let long_ago = Pulse { started: Instant::now() - 3 * SILENT_AFTER, hearts: Mutex::default() };
+        let long_ago = Pulse {
+            started: Instant::now() - 3 * SILENT_AFTER,
+            hearts: Mutex::default(),
+            beats: AtomicU64::new(0),
+        };
         long_ago.hearts().push(("infer", Arc::default()));
         assert!(!long_ago.is_alive("infer"), "it has not beaten since the start");
         assert!(long_ago.is_alive("preprocess"), "another stage's silence is not its own");

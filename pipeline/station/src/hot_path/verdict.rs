@@ -252,7 +252,7 @@ impl VerdictStage {
         let edition = judged.recipe.clone();
         let recipe = edition.plan.name.as_str();
         let decision = now.saturating_duration_since(judged.trigger.at.mono);
-        self.wires.metrics.decision_latency.with_label_values(&[recipe]).observe(decision.as_secs_f64());
+        self.wires.metrics.decision_latency.observe(recipe, decision);
         for lap in Lap::ALL {
             if let Some(time) = judged.laps.get(lap) {
                 self.wires.metrics.stage(lap, time);
@@ -345,6 +345,7 @@ impl VerdictStage {
             self.wires.metrics.set_state(condition.state);
             self.tell_state(self.wires.changeover.plc_waits());
             if preprocess && infer && ledger {
+                self.wires.pulse.station_beats();
                 self.link.iter().for_each(PlcLink::beat);
                 self.wires.mirrors.show(Shown::Beat);
             }
