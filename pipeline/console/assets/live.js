@@ -14,6 +14,7 @@ const [picture, overlay, tile, stale, note] = ["picture", "overlay", "tile", "st
 const SILENT_MS = 2000;
 let shown = null; // the picture on the canvas: {width, height, boxes, born, period}
 let heard = performance.now();
+let judged = null; // the part on the tile: {part, born}
 let frozen = false;
 let socket = null;
 let wait = 250;
@@ -43,6 +44,7 @@ function connect() {
   socket.onclose = () => {
     page.classList.add("cut");
     socket = null;
+    look();
     if (document.hidden) return;
     setTimeout(connect, wait);
     wait = Math.min(wait * 2, 4000);
@@ -95,7 +97,8 @@ function tell({ snapshot, strip, rejects, shift_since }) {
   tile.className = `tile ${judges ? name : "not-judging"}`;
   at("tile-shape").setAttribute("href", `${word.icons}#${name}`);
   set("tile-word", judges ? (last ? camel("verdict", verdict) : word.noParts) : camel("state", snapshot.state));
-  set("tile-part", judges ? (last ? `${word.part} ${last.part}` : "") : word.notJudging);
+  judged = judges && last ? { part: last.part, born: heard - (Date.parse(snapshot.at) - Date.parse(last.at)) } : null;
+  if (!judged) set("tile-part", judges ? "" : word.notJudging);
   set("tile-says", judges ? (last?.says ?? "") : (snapshot.reasons[0] ?? ""));
 
   const list = at("last");
@@ -160,6 +163,19 @@ function look() {
   page.classList.toggle("cut", cut);
   page.classList.toggle("old", old || cut || frozen);
   const seconds = (ms) => (ms / 1000).toFixed(1);
+  // A verdict of a while ago is nobody's verdict now; and of a station that is not heard nothing is known.
+  if (cut) {
+    tile.className = "tile not-judging";
+    at("tile-shape").setAttribute("href", `${word.icons}#condition-unknown`);
+    set("tile-word", word.lostWord);
+    set("tile-part", "");
+    set("tile-says", "");
+  } else if (judged) {
+    const rest = now - judged.born;
+    const idle = rest > Math.max(10_000, 4 * (shown?.period ?? 0));
+    tile.classList.toggle("idle", idle);
+    set("tile-part", `${word.part} ${judged.part}${idle ? ` · ${word.ago.replace("{n}", Math.floor(rest / 1000))}` : ""}`);
+  }
   const says = cut ? word.lost.replace("{n}", seconds(silent))
     : frozen ? word.frozen
     : !shown ? word.noPictureYet

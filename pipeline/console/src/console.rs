@@ -1,7 +1,9 @@
 //! The console as one value: what it was handed, who may use it, and the router it gives.
 
 use crate::{
-    Command, ConsoleConfig, Done, Evidence, Order, Refused, Seen, Snapshot, Who, asset, guard, look, page,
+    Command, ConsoleConfig, Done, Evidence, Order, Refused, Seen, Snapshot, Who, asset, guard,
+    live::Told,
+    look, page,
     people::{LoginError, Office},
     shell,
 };
@@ -40,6 +42,7 @@ pub struct Console {
     pub(crate) proposals: ProposalBook,
     /// What was gathered last, and when.
     evidence: Mutex<Option<(Instant, Arc<Evidence>)>>,
+    pub(crate) told: Told,
     slow: Semaphore,
 }
 
@@ -75,7 +78,8 @@ impl Console {
         let reader = Reader::new(&seen.ledger);
         let proposals = ProposalBook::new(&seen.ledger);
         let (evidence, slow) = (Mutex::default(), Semaphore::new(AT_ONCE));
-        let console = Self { seen, config, office, reader, proposals, evidence, slow };
+        let told = Told::default();
+        let console = Self { seen, config, office, reader, proposals, evidence, told, slow };
         Setup { console: Arc::new(console), first_password }
     }
 

@@ -6,7 +6,7 @@
 use crate::{
     background::{
         Background, LedgerKeeper, Tap, Watchman,
-        console::{Gathering, Sources, Window},
+        console::{Gathering, Sources, StationRules, Window},
         opc_ua::{self, Door, OpcUa},
     },
     budget::{self, Stopwatch},

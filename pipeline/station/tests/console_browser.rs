@@ -2,6 +2,8 @@
 //!
 //! Skipped, with a word, where there is no Chromium or no Playwright: `deploy/setup.sh --test` brings the latter.
 
+#![allow(clippy::print_stdout, reason = "says what is skipped, and each step, to whoever reads along")]
+
 mod workshop;
 
 use plumb_capture::{LineCamera, LineExposure};

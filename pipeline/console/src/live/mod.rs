@@ -8,5 +8,5 @@ mod socket;
 mod watchers;
 
 pub use picture::{BoxSeen, LivePicture};
-pub(crate) use socket::serve;
+pub(crate) use socket::{Told, serve};
 pub use watchers::{Look, Watchers};

@@ -8,11 +8,14 @@
 //! comes the next. So there is no queue, and a slow browser sees fewer pictures instead of late ones.
 
 use super::LivePicture;
-use crate::{Seen, Snapshot, page::rejects};
+use crate::{Condition, Kind, Seen, Snapshot, page::rejects};
 use axum::extract::ws::{Message, WebSocket};
 use jiff::tz::TimeZone;
-use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use serde::Serialize;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// Snapshots go out at least so often, so that silence means that the connection is gone.
@@ -25,13 +28,13 @@ const PERIOD_MIN: Duration = Duration::from_millis(250);
 const PERIOD_MAX: Duration = Duration::from_secs(5);
 
 /// Serves one client until it goes, the station ends, or it `may` look no longer.
-pub(crate) async fn serve(mut socket: WebSocket, seen: Seen, fps: u32, may: impl Fn() -> bool) {
+pub(crate) async fn serve(mut socket: WebSocket, seen: &Seen, told: &Told, fps: u32, may: impl Fn() -> bool) {
     let _look = seen.watchers.look();
-    feed(&mut socket, seen.clone(), fps, may).await;
+    feed(&mut socket, seen.clone(), told, fps, may).await;
     let _ = timeout(Duration::from_millis(100), socket.send(Message::Close(None))).await;
 }
 
-async fn feed(socket: &mut WebSocket, mut seen: Seen, fps: u32, may: impl Fn() -> bool) {
+async fn feed(socket: &mut WebSocket, mut seen: Seen, told: &Told, fps: u32, may: impl Fn() -> bool) {
     let pace = Duration::from_secs(1) / fps.max(1);
     let mut period = Period::default();
     let mut last_sent = None;
@@ -46,7 +49,7 @@ async fn feed(socket: &mut WebSocket, mut seen: Seen, fps: u32, may: impl Fn() -
             period.note(picture.arrived);
         }
         let snapshot = seen.snapshot.borrow_and_update().clone();
-        let message = frame(&snapshot, picture.as_deref(), period.get(pace));
+        let message = frame(&told.of(&snapshot), picture.as_deref(), period.get(pace));
         if !matches!(timeout(PATIENCE, socket.send(Message::Binary(message.into()))).await, Ok(Ok(()))) {
             return;
         }
@@ -97,25 +100,63 @@ impl Period {
     }
 }
 
-/// The message, as the browser reads it.
-fn frame(snapshot: &Arc<Snapshot>, picture: Option<&LivePicture>, period: Duration) -> Vec<u8> {
-    let strip = snapshot.strip();
-    let mut header = json!({
-        "snapshot": **snapshot,
-        "strip": strip,
-        "rejects": rejects(snapshot),
-        "shift_since": snapshot.shift.since.to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string(),
-        "period_ms": period.as_millis() as u64,
-    });
-    if let Some(picture) = picture {
-        header["picture"] = json!(picture);
-        header["age_ms"] = json!(picture.arrived.elapsed().as_millis() as u64);
+/// What each message says of the station.
+#[derive(Serialize)]
+struct News<'s> {
+    snapshot: &'s Snapshot,
+    strip: Vec<(Kind, Condition, &'s str)>,
+    rejects: String,
+    shift_since: String,
+}
+
+/// What a message says of the picture that comes with it.
+#[derive(Serialize)]
+struct Shown<'p> {
+    picture: &'p LivePicture,
+    age_ms: u64,
+}
+
+/// The newest snapshot in JSON: written once, however many look.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Mutex<Option<(Arc<Snapshot>, Arc<str>)>>);
+
+impl Told {
+    fn of(&self, snapshot: &Arc<Snapshot>) -> Arc<str> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, told)) = &*last
+            && Arc::ptr_eq(known, snapshot)
+        {
+            return told.clone();
+        }
+        let since = snapshot.shift.since.to_zoned(TimeZone::system());
+        let news = News {
+            snapshot,
+            strip: snapshot.strip(),
+            rejects: rejects(snapshot),
+            shift_since: since.strftime("%H:%M:%S").to_string(),
+        };
+        let told: Arc<str> = serde_json::to_string(&news).expect("plain values").into();
+        *last = Some((snapshot.clone(), told.clone()));
+        told
     }
-    let header = serde_json::to_vec(&header).expect("plain values");
+}
+
+/// The message, as the browser reads it. `news` is a JSON object, which the rest is added to.
+fn frame(news: &str, picture: Option<&LivePicture>, period: Duration) -> Vec<u8> {
     let jpeg = picture.map_or(&[][..], |picture| &picture.jpeg);
-    let mut message = Vec::with_capacity(4 + header.len() + jpeg.len());
-    message.extend((header.len() as u32).to_be_bytes());
-    message.extend(header);
+    let mut message = Vec::with_capacity(news.len() + jpeg.len() + 1024);
+    message.extend([0; 4]); // the header's length, once it is known
+    message.extend(news.strip_suffix('}').unwrap_or(news).as_bytes());
+    message.extend(format!(",\"period_ms\":{}", period.as_millis()).as_bytes());
+    if let Some(picture) = picture {
+        let shown = Shown { picture, age_ms: picture.arrived.elapsed().as_millis() as u64 };
+        let shown = serde_json::to_string(&shown).expect("plain values");
+        message.push(b',');
+        message.extend(&shown.as_bytes()[1..shown.len() - 1]);
+    }
+    message.push(b'}');
+    let length = (message.len() - 4) as u32;
+    message[..4].copy_from_slice(&length.to_be_bytes());
     message.extend(jpeg);
     message
 }

@@ -65,6 +65,6 @@ async fn socket(visit: Visit, State(console): State<Arc<Console>>, upgrade: WebS
     // A browser says "ok"; whoever sends more is no browser.
     upgrade.max_message_size(1024).on_upgrade(move |socket| async move {
         let may = || digest.as_ref().is_none_or(|digest| console.office.goes_on(digest));
-        live::serve(socket, console.seen.clone(), fps, may).await;
+        live::serve(socket, &console.seen, &console.told, fps, may).await;
     })
 }

@@ -1,5 +1,6 @@
 //! Who somebody is, and what they may do.
 
+mod admin;
 mod lockout;
 mod office;
 mod password;

@@ -94,7 +94,7 @@ const ask = async (what) => { tell(what); await said.next(); };
   await page.goto(`${base}/`);
   await page.waitForFunction(() => Number(document.getElementById("live").dataset.shownPart) > 0);
   await ask({ step: "stop the station" });
-  await page.waitForFunction(() => document.getElementById("live").classList.contains("cut"), null, { timeout: 10000 });
+  await page.waitForFunction(() => document.getElementById("live").classList.contains("cut") && document.getElementById("stale").textContent, null, { timeout: 10000 });
   const lost = await page.evaluate(() => document.getElementById("stale").textContent);
   tell({ step: "lost", stale: lost });
   await browser.close();
