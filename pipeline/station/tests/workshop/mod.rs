@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of the workshop")]
 
+pub(crate) mod browser;
+
 use image::{Rgb, RgbImage};
 use plumb_ledger::Record;
 use plumb_station::{
