@@ -3,10 +3,11 @@
 //!
 //! ```text
 //! cargo run -p plumb-console --example line_in_memory -- [--listen 127.0.0.1:8081] [--data FOLDER] [--rate PARTS_A_MINUTE]
-//!     [--empty] [--state STATE]
+//!     [--empty] [--state STATE] [--known PARTS]
 //! ```
 //!
-//! `--empty` has no part come; `--state` one of the five states.
+//! `--empty` has no part come; `--state` one of the five states; `--known` fills the ledger with so many parts of which is known
+//! what they were, without pictures, before the line starts.
 //! Commands on stdin: `cut` and `mend` the camera, as somebody pulling its plug would.
 
 #[path = "../tests/visitor/recipe_file.rs"]
@@ -45,6 +46,7 @@ struct Wish {
     rate: f64,
     empty: bool,
     state: StationState,
+    known: u32,
 }
 
 fn wish() -> Result<(Wish, Option<tempfile::TempDir>), Failure> {
@@ -55,6 +57,7 @@ fn wish() -> Result<(Wish, Option<tempfile::TempDir>), Failure> {
         rate: 60.0,
         empty: false,
         state: StationState::Running,
+        known: 0,
     };
     let mut kept = Some(temporary);
     let mut words = std::env::args().skip(1);
@@ -64,6 +67,7 @@ fn wish() -> Result<(Wish, Option<tempfile::TempDir>), Failure> {
             "--listen" => wish.listen = value()?.parse()?,
             "--data" => (wish.data, kept) = (value()?.into(), None),
             "--rate" => wish.rate = value()?.parse()?,
+            "--known" => wish.known = value()?.parse()?,
             "--empty" => wish.empty = true,
             "--state" => {
                 let told = value()?;
@@ -86,11 +90,12 @@ fn wish() -> Result<(Wish, Option<tempfile::TempDir>), Failure> {
 fn main() -> Result<(), Failure> {
     let (wish, _kept) = wish()?;
     let ledger = Ledger::open(&wish.data, LedgerConfig { keep_pass_share: 1.0, ..LedgerConfig::default() })?;
+    let rules = Arc::new(RecipeFile::new(&wish.data, Duration::from_secs(5)));
+    fill(&wish, &ledger, &rules)?;
     let watchers = Watchers::default();
     let (snapshots, snapshot) = watch::channel(Arc::new(snapshot(&wish)));
     let (pictures, live) = watch::channel(None);
     let (orders, mut ordered) = mpsc::channel::<Order>(8);
-    let rules = Arc::new(RecipeFile::new(&wish.data, Duration::from_secs(5)));
     let seen =
         Seen { snapshot, live, watchers: watchers.clone(), ledger: wish.data.clone(), orders, rules: rules.clone() };
     let config = ConsoleConfig { open_live_view: true, ..ConsoleConfig::default() };
@@ -243,13 +248,7 @@ fn judge(
         model: "line-parts".into(),
     };
     let list: Vec<Finding> = truth.defects.iter().map(finding).collect();
-    // Good parts about 0.35, defective ones about 0.75, and some of either where the other kind is.
-    let noise = |seed: u64| (index.wrapping_mul(seed) >> 7) % 1000;
-    let noise = (noise(0x9E37_79B9_7F4A_7C15) + noise(0xC2B2_AE3D_27D4_EB4F)) as f32 / 2000.0;
-    let score = if truth.good { 0.1 + 0.55 * noise } else { 0.5 + 0.48 * noise };
-    let score = Score::new(score).expect("a finite number");
-    let findings =
-        Findings { list, scores: vec![("line-parts".into(), "part".into(), score)], ..Findings::default() };
+    let findings = sure_of(known, index, list);
     let (verdict, digest) = rules.judge(part, &[("top".into(), &findings)]);
     record.recipe_digest = digest;
     record.verdict = if index % 97 == 96 { RecordVerdict::Late } else { verdict.decision.into() };
@@ -264,6 +263,47 @@ fn judge(
     };
     record.views.push(ViewRecord::new("top".into(), frame.seq, findings));
     (record, Some(frame), known)
+}
+
+/// Good parts score about 0.35, defective ones about 0.75, and some of either where the other kind is.
+fn sure_of(truth: Truth, index: u64, list: Vec<Finding>) -> Findings {
+    let noise = |seed: u64| (index.wrapping_mul(seed) >> 7) % 1000;
+    let noise = (noise(0x9E37_79B9_7F4A_7C15) + noise(0xC2B2_AE3D_27D4_EB4F)) as f32 / 2000.0;
+    let score = if truth == Truth::Good { 0.1 + 0.55 * noise } else { 0.5 + 0.48 * noise };
+    let score = Score::new(score).expect("a finite number");
+    Findings { list, scores: vec![("line-parts".into(), "part".into(), score)], ..Findings::default() }
+}
+
+/// Parts of before, one in fifty of them defective.
+fn fill(wish: &Wish, ledger: &Ledger, rules: &RecipeFile) -> Result<(), Failure> {
+    let mut words = Vec::with_capacity(wish.known as usize);
+    let begin = SystemTime::now() - Duration::from_secs(u64::from(wish.known) + 60);
+    let numbers = ledger.numbers();
+    for n in 0..wish.known {
+        let truth = if n % 50 == 0 { Truth::Defective } else { Truth::Good };
+        let at = Stamp { mono: Instant::now(), wall: begin + Duration::from_secs(n.into()) };
+        let trigger = Trigger { part: numbers.next(), source: TriggerSource::Plc, at, encoder: None };
+        let findings = sure_of(truth, n.into(), vec![]);
+        let (verdict, digest) = rules.judge(trigger.part, &[("top".into(), &findings)]);
+        let mut record =
+            Record::new(&trigger, verdict.decision.into(), "washer".into(), "line 1, station 3");
+        (record.recipe_digest, record.reasons) = (digest, verdict.reasons);
+        record.views.push(ViewRecord::new("top".into(), n.into(), findings));
+        let triggered_at = Some(record.triggered_at);
+        words.push(Said { part: trigger.part, triggered_at, truth, why: "from before".into() });
+        while let Err(plumb_ledger::Full(back)) = ledger.writer().try_send(record) {
+            std::thread::sleep(Duration::from_millis(1));
+            record = back;
+        }
+    }
+    while ledger.stats().queue_depth > 0 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(500)); // the last commit
+    if !words.is_empty() {
+        TruthBook::new(&wish.data).say(&words, "from before")?;
+    }
+    Ok(())
 }
 
 fn tell_camera(now: &mut Snapshot, state: StationState, is_cut: bool) {

@@ -36,6 +36,8 @@ pub(crate) struct StationRules {
     desk: Arc<Desk>,
     changeover: Changeover,
     read: Mutex<BTreeMap<RecipeName, (Instant, Arc<OnDisk>)>>,
+    /// One change at a time: of two approved at once the second finds another file than it was proposed for.
+    changing: Mutex<()>,
 }
 
 /// A recipe as its file says.
@@ -54,7 +56,7 @@ impl fmt::Debug for StationRules {
 
 impl StationRules {
     pub(crate) fn new(plan: Arc<Plan>, desk: Arc<Desk>, changeover: Changeover) -> Self {
-        Self { plan, desk, changeover, read: Mutex::default() }
+        Self { plan, desk, changeover, read: Mutex::default(), changing: Mutex::default() }
     }
 
     /// As it is on disk now.
@@ -167,6 +169,7 @@ impl Rules for StationRules {
     }
 
     fn set(&self, wish: &NewThreshold) -> Result<Set, Refused> {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let read = self.read(&wish.recipe)?;
         let file = read.file.display();
         if read.digest != wish.file_digest {
