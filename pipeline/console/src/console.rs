@@ -77,6 +77,13 @@ impl Console {
         });
         let reader = Reader::new(&seen.ledger);
         let proposals = ProposalBook::new(&seen.ledger);
+        match proposals.give_all_back() {
+            Ok(0) => {}
+            Ok(n) => {
+                tracing::warn!(proposals = n, "Approvals were not carried out before the station ended; they wait again.")
+            }
+            Err(error) => tracing::error!(%error, "Proposals cannot be read."),
+        }
         let (evidence, slow) = (Mutex::default(), Semaphore::new(AT_ONCE));
         let told = Told::default();
         let console = Self { seen, config, office, reader, proposals, evidence, told, slow };

@@ -22,6 +22,11 @@ const EXACT: u64 = 400;
 /// Escapes up to which it is told how many parts a claim takes with them.
 const ESCAPES: u64 = 20;
 
+/// As a recipe writes it: 0.6, and not the 0.6000000238 that a 32-bit number is among 64-bit ones.
+pub(crate) fn as_written(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
+}
+
 /// Scores of the pieces to tune by, as `scores.bin`: ascending, 32-bit floats, then a byte each: 0 good, 1 defective.
 /// Little endian. The pieces to certify by are not in it: who has seen them can prove nothing with them.
 pub(crate) fn bytes(pieces: &[Piece]) -> Vec<u8> {
@@ -123,7 +128,7 @@ pub(crate) fn suggestions(evidence: &Evidence) -> Value {
         certify.filter(|piece| piece.truth == truth).map(|piece| piece.score).collect::<Vec<f64>>()
     };
     let scores = Scores::new(of_kind(Truth::Good), of_kind(Truth::Defective));
-    let value = |score: f64| evidence.seen.threshold.from_which(score).value;
+    let value = |score: f64| as_written(evidence.seen.threshold.from_which(score).value);
     let zone = |zones: Zones| json!({ "review_from": value(zones.review_from), "reject_from": value(zones.reject_from) });
     let of = |claim: f64| match &scores {
         Err(error) => json!({ "escape_max": claim, "infeasible": error.to_string() }),
@@ -241,6 +246,6 @@ mod tests {
         let mut many = vec![(0.9, Truth::Defective, PartSet::Certify); 60];
         many.push((0.1, Truth::Good, PartSet::Certify));
         let value = suggestions(&evidence(&many))[0]["value"].as_f64().expect("a value");
-        assert!((0.89..0.9).contains(&value), "just below the defective ones: {value}");
+        assert!((0.89..=0.9).contains(&value), "just below the defective ones: {value}");
     }
 }

@@ -3,13 +3,14 @@
 use super::Door;
 use crate::{
     Console, NewThreshold, Right, Who,
+    counting::as_written,
     guard::{Visit, refusal},
     shell::Shell,
 };
 use askama::Template;
 use axum::{
     Form, Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::FormRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::post,
@@ -106,9 +107,15 @@ async fn decide(
     visit: Visit,
     State(console): State<Arc<Console>>,
     Path((n, decision)): Path<(String, String)>,
-    Form(given): Form<Given>,
+    given: Result<Form<Given>, FormRejection>,
 ) -> Response {
     let Some(who) = visit.who().cloned() else { return StatusCode::UNAUTHORIZED.into_response() };
+    let given = match given {
+        Ok(Form(given)) => given,
+        // To withdraw something nothing needs to be said.
+        Err(FormRejection::InvalidFormContentType(_)) => Given::default(),
+        Err(error) => return refusal(&visit, StatusCode::UNPROCESSABLE_ENTITY, &error.body_text()),
+    };
     let Ok(n) = n.parse::<u64>() else {
         return refusal(&visit, StatusCode::BAD_REQUEST, &format!("a proposal has a number, not {n:?}"));
     };
@@ -181,7 +188,7 @@ pub(super) async fn answer(
 /// An entry about `proposal`, with what it changes.
 pub(super) fn entry(who: &Who, what: &str, proposal: &Proposal, reason: &str) -> NewAuditEntry {
     let thing = format!("{} / {}", proposal.recipe, proposal.rule);
-    let value = |value: f32| Some(json!({ &proposal.key: value, "proposal": proposal.n }));
+    let value = |value: f32| Some(json!({ &proposal.key: as_written(value), "proposal": proposal.n }));
     NewAuditEntry {
         old: value(proposal.old),
         new: value(proposal.new),

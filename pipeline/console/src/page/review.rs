@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     Console, Right,
+    counting::as_written,
     guard::{Visit, refusal},
     shell::Shell,
 };
@@ -213,7 +214,7 @@ fn item(console: &Console, record: &Record, why: &str) -> Result<Value, LedgerEr
                 // JSON knows no infinity.
                 "score": Some(score.score).filter(|score| score.abs() < 1e30),
                 "key": score.threshold.key,
-                "threshold": score.threshold.value,
+                "threshold": as_written(score.threshold.value),
                 "rejects": score.threshold.rejects(score.score),
                 "near": score.is_near(),
             })

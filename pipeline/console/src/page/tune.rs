@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     Console, Right, RuleSeen,
+    counting::as_written,
     guard::{Visit, refusal},
     shell::Shell,
 };
@@ -93,7 +94,7 @@ pub(super) fn told(seen: &RuleSeen) -> Value {
         "recipe": seen.recipe,
         "rule": seen.rule.as_str(),
         "key": seen.threshold.key,
-        "value": seen.threshold.value,
+        "value": as_written(seen.threshold.value),
         "rejects": rejects,
         "file_digest": seen.file_digest,
         "runs": seen.runs,

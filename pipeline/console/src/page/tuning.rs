@@ -220,7 +220,7 @@ async fn flips(
             })
         });
         let parts: Vec<Value> = parts.collect();
-        Json(json!({ "schema": "plumb.flips/1", "to": to, "count": count, "parts": parts })).into_response()
+        Json(json!({ "schema": "plumb.flips/1", "to": counting::as_written(to), "count": count, "parts": parts })).into_response()
     })
     .await
 }

@@ -127,6 +127,19 @@ impl ProposalBook {
         self.write(sql, n, None)
     }
 
+    /// Approvals that a station did not live to carry out wait for a decision again. To be called when it starts.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn give_all_back(&self) -> Result<usize, ProposalError> {
+        let path = self.door.path();
+        let sql = "UPDATE proposals SET state = 'open', decided_us = NULL, decided_by = NULL, decided_why = NULL
+                   WHERE state = 'approved'";
+        let given_back =
+            self.door.with(|connection| connection.execute(sql, []).map_err(|source| told(&path, source)))?;
+        Ok(given_back)
+    }
+
     fn write(&self, sql: &str, n: u64, value: Option<u32>) -> Result<(), ProposalError> {
         let path = self.door.path();
         let written = self.door.with(|connection| {
@@ -241,6 +254,9 @@ mod tests {
         assert!(matches!(book.approve(n, "bob", ""), Err(ProposalError::Settled { .. })));
         let again = book.propose(&new(), "Ann").expect("kept");
         book.approve(again, "bob", "").expect("open");
+        // The station was killed just then; the next start finds it.
+        assert_eq!(book.give_all_back().expect("kept"), 1);
+        book.approve(again, "bob", "").expect("open again");
         book.went_live(again, PartId::new(77)).expect("kept");
         let listed = book.list(Some(("washer", "scratch")), 10).expect("readable");
         let told: Vec<_> = listed.iter().map(|p| (p.state, p.from_part.map(PartId::get))).collect();

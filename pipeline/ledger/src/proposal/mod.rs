@@ -9,7 +9,7 @@ pub use error::ProposalError;
 
 use jiff::Timestamp;
 use plumb_inspection::{PartId, RecipeName};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 /// Another threshold for one rule of one recipe.
@@ -49,8 +49,10 @@ pub struct Proposal {
     /// Which of the rule's keys.
     pub key: String,
     /// From this value …
+    #[serde(serialize_with = "as_written")]
     pub old: f32,
     /// … to this.
+    #[serde(serialize_with = "as_written")]
     pub new: f32,
     /// Of the recipe's file when it was made.
     pub file_digest: String,
@@ -68,6 +70,11 @@ pub struct Proposal {
     pub decided_why: Option<String>,
     /// The first part it holds for, once it is live and that is known.
     pub from_part: Option<PartId>,
+}
+
+/// As a recipe writes it: 0.6, and not the 0.6000000238 that a 32-bit number is among 64-bit ones.
+fn as_written<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(value.to_string().parse().unwrap_or(f64::from(*value)))
 }
 
 /// How a proposal stands.

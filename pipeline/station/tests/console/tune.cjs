@@ -50,7 +50,7 @@ const tell = (what) => console.log(JSON.stringify(what));
   const progress = () => ann.textContent("#progress");
   const press = async (key) => {
     const part = await ann.evaluate(() => document.getElementById("part").textContent);
-    await ann.waitForFunction((part) => part.includes(document.getElementById("review").dataset.shown), part);
+    await ann.waitForFunction((part) => part.split(" ")[1] === document.getElementById("review").dataset.shown, part);
     await ann.keyboard.press(key);
     await ann.waitForFunction((part) => document.getElementById("part").textContent !== part || !document.getElementById("done").hidden, part);
   };
