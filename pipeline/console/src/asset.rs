@@ -15,11 +15,15 @@ use std::{io::Write, sync::LazyLock};
 /// Name, media type, content. One line an asset.
 const FILES: &[(&str, &str, &[u8])] = &[
     ("console.css", CSS, include_bytes!("../assets/console.css")),
+    ("judge.css", CSS, include_bytes!("../assets/judge.css")),
     ("icons.svg", SVG, include_bytes!("../assets/icons.svg")),
     ("plumb.svg", SVG, include_bytes!("../assets/plumb.svg")),
     ("shell.js", JS, include_bytes!("../assets/shell.js")),
     ("live.js", JS, include_bytes!("../assets/live.js")),
     ("overlay.js", JS, include_bytes!("../assets/overlay.js")),
+    ("counting.js", JS, include_bytes!("../assets/counting.js")),
+    ("tuning.js", JS, include_bytes!("../assets/tuning.js")),
+    ("review.js", JS, include_bytes!("../assets/review.js")),
     ("htmx.js", JS, include_bytes!("../assets/vendor/htmx-4.0.1.min.js")),
     ("uplot.js", JS, include_bytes!("../assets/vendor/uplot-1.6.32.iife.min.js")),
     ("uplot.css", CSS, include_bytes!("../assets/vendor/uplot-1.6.32.min.css")),

@@ -1,15 +1,21 @@
 //! The console as one value: what it was handed, who may use it, and the router it gives.
 
 use crate::{
-    Command, ConsoleConfig, Done, Order, Refused, Seen, Snapshot, Who, asset, guard,
+    Command, ConsoleConfig, Done, Evidence, Order, Refused, Seen, Snapshot, Who, asset, guard,
     live::Told,
     look, page,
     people::{LoginError, Office},
     shell,
 };
 use axum::{Router, middleware, routing::get};
-use plumb_ledger::{NewAuditEntry, Reader};
-use std::{fmt, sync::Arc, time::Duration};
+use plumb_inspection::RecipeName;
+use plumb_ledger::{NewAuditEntry, ProposalBook, Reader};
+use plumb_verdict::RuleName;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 use tokio::sync::{Semaphore, mpsc::error::TrySendError, oneshot};
 use tower_http::compression::CompressionLayer;
 
@@ -23,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the audit log is gone through.
 const VERIFY: Duration = Duration::from_secs(3600);
 
+/// So long what is known of parts is kept while somebody tunes by it: gathering it reads every judged part's record.
+const EVIDENCE: Duration = Duration::from_secs(60);
+
 /// The console of one station.
 #[derive(Debug)]
 pub struct Console {
@@ -30,6 +39,9 @@ pub struct Console {
     pub(crate) config: ConsoleConfig,
     pub(crate) office: Office,
     pub(crate) reader: Reader,
+    pub(crate) proposals: ProposalBook,
+    /// What was gathered last, and when.
+    evidence: Mutex<Option<(Instant, Arc<Evidence>)>>,
     pub(crate) told: Told,
     slow: Semaphore,
 }
@@ -64,8 +76,20 @@ impl Console {
             None
         });
         let reader = Reader::new(&seen.ledger);
-        let console =
-            Self { seen, config, office, reader, told: Told::default(), slow: Semaphore::new(AT_ONCE) };
+        let proposals = ProposalBook::new(&seen.ledger);
+        match proposals.give_all_back() {
+            Ok(0) => {}
+            Ok(n) => {
+                tracing::warn!(
+                    proposals = n,
+                    "Approvals were not carried out before the station ended; they wait again."
+                )
+            }
+            Err(error) => tracing::error!(%error, "Proposals cannot be read."),
+        }
+        let (evidence, slow) = (Mutex::default(), Semaphore::new(AT_ONCE));
+        let told = Told::default();
+        let console = Self { seen, config, office, reader, proposals, evidence, told, slow };
         Setup { console: Arc::new(console), first_password }
     }
 
@@ -112,6 +136,42 @@ impl Console {
         let _turn = self.slow.acquire().await.map_err(|_| Unanswered)?;
         let console = self.clone();
         tokio::task::spawn_blocking(move || question(&console)).await.map_err(|_| Unanswered)
+    }
+
+    /// As [`Console::ask`], for a change that waits for the line itself: it takes nobody's turn.
+    pub(crate) async fn do_apart<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, Unanswered> {
+        let console = self.clone();
+        tokio::task::spawn_blocking(move || work(&console)).await.map_err(|_| Unanswered)
+    }
+
+    /// What is known of parts for one rule; a minute old at most, so that scores, counts and parts belong together while
+    /// somebody drags.
+    pub(crate) fn evidence(&self, recipe: &str, rule: &str) -> Result<Arc<Evidence>, Refused> {
+        let kept = self.evidence.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_it = |(at, kept): &(Instant, Arc<Evidence>)| {
+            let seen = &kept.seen;
+            at.elapsed() < EVIDENCE && seen.recipe.as_str() == recipe && seen.rule.as_str() == rule
+        };
+        match kept.filter(is_it) {
+            Some((_, kept)) => Ok(kept),
+            None => self.fresh_evidence(recipe, rule),
+        }
+    }
+
+    /// As [`Console::evidence`], as it is now.
+    pub(crate) fn fresh_evidence(&self, recipe: &str, rule: &str) -> Result<Arc<Evidence>, Refused> {
+        let found = self.seen.rules.evidence(&RecipeName::from(recipe), &RuleName::from(rule))?;
+        let found = Arc::new(found);
+        *self.evidence.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), found.clone()));
+        Ok(found)
+    }
+
+    /// What is known of parts is to be gathered anew: a word was said, or a recipe has changed.
+    pub(crate) fn forget_evidence(&self) {
+        *self.evidence.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Has the station do something, with an entry in the audit log before it is done, and another when it is not.

@@ -1,7 +1,7 @@
 //! The console: pages for operators, quality engineers and maintenance, and the JSON API behind them.
 //!
-//! It is *handed* what it may see ([`Seen`]) and a sender for what people want done ([`Order`]); it knows neither the
-//! station nor its threads. [`Console::router`] gives an axum router for the station's one listener. Pages are rendered
+//! It is *handed* what it may see ([`Seen`]), the recipes' rules ([`Rules`]) and a sender for what people want done
+//! ([`Order`]); it knows neither the station nor its threads. [`Console::router`] gives an axum router for the station's one listener. Pages are rendered
 //! here (askama), changed in place by htmx, and live by one WebSocket; everything they need is in the binary.
 //!
 //! # How to add a page
@@ -28,11 +28,13 @@ mod asset;
 mod command;
 mod config;
 mod console;
+mod counting;
 mod guard;
 mod live;
 mod look;
 mod page;
 mod people;
+mod rules;
 mod seen;
 mod shell;
 mod text;
@@ -43,6 +45,7 @@ pub use console::{Console, Setup};
 pub use live::{BoxSeen, LivePicture, Look, Watchers};
 pub use page::{PageInfo, pages};
 pub use people::{Right, Who};
+pub use rules::{Evidence, NewThreshold, Piece, RuleScore, RuleSeen, Rules, Set};
 pub use seen::{
     Condition, HealthItem, Kind, Latency, PartSeen, RecipeSeen, Seen, ShiftCount, Snapshot, StationState,
 };

@@ -1,6 +1,6 @@
 //! What the console may see of the station: values, renewed by the station, never asked for.
 
-use crate::{Order, live::LivePicture, live::Watchers};
+use crate::{Order, Rules, live::LivePicture, live::Watchers};
 use jiff::Timestamp;
 use plumb_inspection::{PartId, RecipeName};
 use plumb_ledger::RecordVerdict;
@@ -21,6 +21,8 @@ pub struct Seen {
     pub ledger: PathBuf,
     /// What people want done. Each order is answered; a full queue is told to whoever asked.
     pub orders: mpsc::Sender<Order>,
+    /// The rules of the recipes, and who can judge by them.
+    pub rules: Arc<dyn Rules>,
 }
 
 /// The station at one moment, in plain values.

@@ -13,7 +13,7 @@ const HEAVIEST: usize = 150 * 1024;
 
 /// Where a page is, for a part that there is.
 fn address(page: &PageInfo) -> String {
-    page.path.replace("{id}", "1")
+    page.path.replace("{id}", "1").replace("{recipe}", "washer").replace("{rule}", "surface")
 }
 
 fn roles() -> Vec<Option<Role>> {

@@ -32,6 +32,7 @@ mod model;
 mod numbers;
 mod people;
 mod picture;
+mod proposal;
 mod reader;
 mod record;
 mod schema;
@@ -50,6 +51,7 @@ pub use model::{LivePlace, ModelBook, ModelChange, ModelEntry, ModelError, Model
 pub use numbers::PartNumbers;
 pub use people::{PeopleBook, PeopleError, Role, Session, Token, User};
 pub use picture::{PictureJob, PictureSender};
+pub use proposal::{NewProposal, Proposal, ProposalBook, ProposalError, ProposalState};
 pub use reader::{Query, Reader};
 pub use record::{
     MissingPicture, ModelRecord, Picture, PlcRecord, Record, RecordVerdict, Schema, Timings, ViewRecord,
@@ -59,5 +61,5 @@ pub use shadow::{
     Interval, ShadowQuery, ShadowRecord, ShadowSchema, ShadowSender, ShadowSummary, ShadowVerdict,
 };
 pub use stats::LedgerStats;
-pub use truth::{PartSet, Said, Truth, TruthBook, TruthError, Witnessed};
+pub use truth::{Newest, PartSet, Review, Said, Truth, TruthBook, TruthError, Witnessed, Word};
 pub use writer::RecordSender;

@@ -158,6 +158,7 @@ impl Search {
         let (from, lead, row) = if self.disagrees {
             let newest = "truths.id = (SELECT max(id) FROM truths AS newest
                  WHERE newest.part_id = truths.part_id AND newest.triggered_us = truths.triggered_us)
+                 AND truths.truth IN ('good', 'defective')
                  AND (truths.truth = 'good') = (records.verdict <> 'pass')";
             let from = format!(
                 "truths CROSS JOIN records ON records.part_id = truths.part_id

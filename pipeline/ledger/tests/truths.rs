@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use plumb_inspection::{PartId, Stamp, Trigger, TriggerSource};
 use plumb_ledger::{
-    Ledger, LedgerConfig, LedgerError, PartSet, Query, Record, RecordVerdict, Said, Truth, TruthBook,
-    TruthError,
+    Ledger, LedgerConfig, LedgerError, PartSet, Query, Reader, Record, RecordVerdict, Review, Said, Search,
+    Truth, TruthBook, TruthError, Word,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -123,4 +123,36 @@ fn a_scan_sees_every_record_once_and_in_order() {
         reader.scan(&limited, |record| record.part_id.get()).expect("readable"),
         [1_700, 1_699, 1_698]
     );
+}
+
+#[test]
+fn a_word_that_is_taken_back_or_unsure_says_nothing_of_the_part_and_stays_on_record() {
+    let folder = tempfile::tempdir().expect("temp folder");
+    keep(folder.path(), [record(1, 10, None), record(2, 20, None)]);
+    let at = |ms: i64| Timestamp::from_millisecond(1_700_000_000_000 + ms).expect("a moment");
+    let book = TruthBook::new(folder.path());
+    let review = |id, ms, word, class: &str| Review {
+        part: part(id),
+        triggered_at: Some(at(ms)),
+        word,
+        class: class.to_owned(),
+        why: String::new(),
+    };
+    book.review(&[review(1, 10, Word::Defective, "dent"), review(2, 20, Word::Unsure, "")], "ann")
+        .expect("there");
+    let newest = book.newest(part(1), at(10)).expect("readable").expect("a word");
+    assert_eq!((newest.word, newest.class.as_str(), newest.by.as_str()), (Word::Defective, "dent", "ann"));
+    assert_eq!(book.of(part(2), at(20)).expect("readable"), None);
+    assert_eq!(book.newest(part(2), at(20)).expect("readable").map(|newest| newest.word), Some(Word::Unsure));
+    assert_eq!(book.witnessed(&"washer".into()).expect("readable").len(), 1, "unsure is no truth");
+    let disagrees = Search { disagrees: true, limit: 10, ..Search::default() };
+    let found = Reader::new(folder.path()).search(&disagrees).expect("readable");
+    assert_eq!(found.records.len(), 1, "unsure is no contradiction");
+    book.review(&[review(1, 10, Word::Withdrawn, "")], "ann").expect("there");
+    assert_eq!(book.newest(part(1), at(10)).expect("readable"), None);
+    assert!(book.witnessed(&"washer".into()).expect("readable").is_empty());
+    let database = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).expect("the database");
+    let rows: i64 =
+        database.query_row("SELECT count(*) FROM truths", [], |row| row.get(0)).expect("a number");
+    assert_eq!(rows, 3);
 }

@@ -126,6 +126,11 @@ impl LoadedRecipe {
         self.first_part.get_or_init(|| part);
     }
 
+    /// The first part that is judged by it, once one has come.
+    pub fn first_part(&self) -> Option<PartId> {
+        self.first_part.get().copied()
+    }
+
     /// A part that began has been judged, or never came to be judged.
     pub fn judged(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
@@ -134,11 +139,6 @@ impl LoadedRecipe {
     /// Parts that began and are not judged yet.
     pub fn open(&self) -> u32 {
         self.open.load(Ordering::Relaxed)
-    }
-
-    /// The first part that it judges, once one has begun.
-    pub fn first_part(&self) -> Option<PartId> {
-        self.first_part.get().copied()
     }
 }
 

@@ -5,7 +5,8 @@ use crate::{
     config::RecipePlan,
     rejudge::{CannotRejudge, views_of},
 };
-use plumb_inspection::{CameraId, Findings};
+use jiff::Timestamp;
+use plumb_inspection::{CameraId, Findings, PartId};
 use plumb_ledger::{PartSet, Truth, Witnessed};
 use plumb_verdict::RuleName;
 use serde::Serialize;
@@ -30,8 +31,25 @@ pub struct Evidence {
     pub tune: Pieces,
     /// To prove by.
     pub certify: Pieces,
+    /// The same one by one, with the inspection that counts; ascending by score.
+    pub pieces: Vec<Piece>,
     /// What does not count, and why.
     pub left_out: Vec<LeftOut>,
+}
+
+/// One piece: its score, and the inspection that gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Piece {
+    /// Of the inspection that counts.
+    pub score: f64,
+    /// What the piece was.
+    pub truth: Truth,
+    /// Its set.
+    pub part_set: PartSet,
+    /// Which part it was then.
+    pub part: PartId,
+    /// When.
+    pub triggered_at: Timestamp,
 }
 
 /// Inspections that do not count.
@@ -48,7 +66,7 @@ impl Evidence {
     /// [`CAUGHT_ANYWAY`], so that escapes and false rejects are those of the whole recipe.
     pub fn of(witnessed: &[Witnessed], recipe: &RecipePlan, rule: &RuleName) -> Self {
         let mut out: BTreeMap<String, u64> = BTreeMap::new();
-        let mut pieces: BTreeMap<&str, (PartSet, Truth, f64)> = BTreeMap::new();
+        let mut pieces: BTreeMap<&str, Piece> = BTreeMap::new();
         let mut contradicted: BTreeMap<&str, u64> = BTreeMap::new();
         for Witnessed { record, truth, piece, part_set, .. } in witnessed {
             let score = match views_of(record, recipe) {
@@ -62,38 +80,45 @@ impl Evidence {
                     continue;
                 }
             };
+            let (part, triggered_at) = (record.part_id, record.triggered_at);
+            let seen = Piece { score, truth: *truth, part_set: *part_set, part, triggered_at };
             match pieces.entry(piece) {
-                Entry::Vacant(entry) => drop(entry.insert((*part_set, *truth, score))),
+                Entry::Vacant(entry) => drop(entry.insert(seen)),
                 Entry::Occupied(mut entry) => {
-                    let (_, said, before) = entry.get_mut();
-                    if said != truth {
+                    let before = entry.get_mut();
+                    if before.truth != *truth {
                         *contradicted.entry(piece).or_default() += 1;
                     }
-                    *before = match truth {
-                        Truth::Good => before.max(score),
-                        Truth::Defective => before.min(score),
+                    let counts = match truth {
+                        Truth::Good => score > before.score,
+                        Truth::Defective => score < before.score,
                     };
+                    if counts {
+                        *before = Piece { truth: before.truth, ..seen };
+                    }
                 }
             }
         }
         let mut evidence = Self::default();
-        for (piece, (part_set, truth, score)) in pieces {
-            if contradicted.contains_key(piece) {
+        for (name, piece) in pieces {
+            if contradicted.contains_key(name) {
                 *out.entry(
                     "the piece was called good at one inspection and defective at another".to_owned(),
                 )
                 .or_default() += 1;
                 continue;
             }
-            let set = match part_set {
+            let set = match piece.part_set {
                 PartSet::Tune => &mut evidence.tune,
                 PartSet::Certify => &mut evidence.certify,
             };
-            match truth {
-                Truth::Good => set.good.push(score),
-                Truth::Defective => set.defective.push(score),
+            match piece.truth {
+                Truth::Good => set.good.push(piece.score),
+                Truth::Defective => set.defective.push(piece.score),
             }
+            evidence.pieces.push(piece);
         }
+        evidence.pieces.sort_by(|a, b| a.score.total_cmp(&b.score));
         evidence.left_out = out.into_iter().map(|(why, inspections)| LeftOut { inspections, why }).collect();
         evidence
     }

@@ -23,6 +23,7 @@ pub mod mirrors;
 pub mod process;
 pub mod rejudge;
 pub mod replay;
+mod retune;
 mod scale;
 pub mod service_manager;
 pub mod shadow;

@@ -6,7 +6,7 @@
 use crate::{
     background::{
         Background, LedgerKeeper, Tap, Watchman,
-        console::{Gathering, Sources, Window},
+        console::{Gathering, Sources, StationRules, Window},
         opc_ua::{self, Door, OpcUa},
     },
     budget::{self, Stopwatch},
@@ -181,7 +181,8 @@ impl Station {
                 ledger: ledger.clone(),
                 clock: LastAnswer::default(),
             };
-            let (shown, setup, orders) = open_console(sources)?;
+            let rules = StationRules::new(plan.clone(), desk.clone(), changeover.clone());
+            let (shown, setup, orders) = open_console(sources, Arc::new(rules))?;
             stages.push(shown.1);
             window = Some(shown.0);
             console = Some((setup, orders));
@@ -394,6 +395,7 @@ impl Station {
 #[expect(clippy::type_complexity, reason = "taken apart where it is called")]
 fn open_console(
     sources: Sources,
+    rules: Arc<StationRules>,
 ) -> Result<((Window, JoinHandle<()>), Setup, mpsc::Receiver<Order>), StartError> {
     let config = sources.plan.console.clone();
     let ledger = sources.plan.station.data.clone();
@@ -404,7 +406,7 @@ fn open_console(
     let thread = gathering.start().map_err(StartError::device)?;
     // Eight orders that wait: more people than that do not press a button within a second.
     let (orders, ordered) = mpsc::channel(8);
-    let setup = Console::open(Seen { snapshot, live, watchers, ledger, orders }, config);
+    let setup = Console::open(Seen { snapshot, live, watchers, ledger, orders, rules }, config);
     Ok(((window, thread), setup, ordered))
 }
 

@@ -15,15 +15,15 @@ use plumb_station::{
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    path::Path,
+    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
-use workshop::{RECIPE, Workshop, wait_until};
+use workshop::{RECIPE, Workshop, browser::browser, wait_until};
 
 const STATION: &str = r#"
 [station]
@@ -61,24 +61,6 @@ impl LineCamera for Eye {
         let image = Image::packed(320, 240, PixelFormat::Bgr8, vec![255; 320 * 240 * 3]).expect("a picture");
         Some(LineExposure { image, frame_id: self.frames.fetch_add(1, Relaxed) + 1 })
     }
-}
-
-/// Node.js with Playwright, and the Chromium it is to start; or a word of what is not there.
-fn browser() -> Option<(Command, PathBuf)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.plumb/node/node_modules");
-    let modules = std::env::var_os("PLUMB_TEST_NODE").map_or(root, PathBuf::from);
-    let chrome = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-    let chrome = chrome.into_iter().map(PathBuf::from).find(|path| path.exists());
-    let (true, Some(chrome)) = (modules.join("playwright-core").is_dir(), chrome) else {
-        println!(
-            "skipped: no Chromium in /usr/bin, or no playwright-core in {}; run `deploy/setup.sh --test`",
-            modules.display()
-        );
-        return None;
-    };
-    let mut node = Command::new("node");
-    node.env("NODE_PATH", modules);
-    Some((node, chrome))
 }
 
 #[test]

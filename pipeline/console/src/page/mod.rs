@@ -9,6 +9,11 @@ mod parts;
 mod password;
 mod people;
 mod picture;
+mod proposals;
+mod review;
+mod thumb;
+mod tune;
+mod tuning;
 
 pub(crate) use live::rejects;
 
@@ -23,6 +28,9 @@ pub(crate) const ALL: &[&Page] = &[
     &live::PAGE,
     &parts::PAGE,
     &part::PAGE,
+    &review::PAGE,
+    &tune::PAGE,
+    &tuning::PAGE,
     &health::PAGE,
     &audit::PAGE,
     &people::PAGE,

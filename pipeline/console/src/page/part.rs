@@ -35,6 +35,7 @@ fn doors() -> Vec<Door> {
     vec![
         Door::new("/parts/{id}", Right::See, get(page)),
         Door::new("/parts/{id}/pictures/{at}/{n}", Right::See, get(show)),
+        Door::new("/parts/{id}/thumbs/{at}/{n}", Right::See, get(super::thumb::show)),
     ]
 }
 

@@ -74,6 +74,19 @@ fn below(ledger: &File, path: &str) -> Option<PathBuf> {
     (plain && inside()?).then_some(file)
 }
 
+/// SHA-256 and file of the `n`th picture of the part triggered at `at`; no file where it leads out of the ledger's folder.
+pub(super) fn kept(
+    console: &Console,
+    id: PartId,
+    at: i64,
+    n: usize,
+) -> Result<Option<(String, Option<PathBuf>)>, LedgerError> {
+    let records = console.reader.find(&Query::of_part(id))?;
+    let record = records.iter().find(|record| record.triggered_at.as_microsecond() == at);
+    let picture = record.and_then(|record| record.pictures.get(n));
+    Ok(picture.map(|picture| (picture.sha256.clone(), below(&console.seen.ledger, &picture.path))))
+}
+
 /// `GET /parts/{id}/pictures/{at}/{n}`: the `n`th picture of the part triggered at `at` (µs since 1970).
 pub(crate) async fn show(
     visit: Visit,
@@ -92,26 +105,26 @@ pub(crate) async fn show(
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let read = console
         .ask(move |console| {
-            let records = console.reader.find(&Query::of_part(id))?;
-            let record = records.iter().find(|record| record.triggered_at.as_microsecond() == at);
-            let Some(picture) = record.and_then(|record| record.pictures.get(n)) else { return Ok(None) };
-            let tag = format!("\"{}\"", picture.sha256);
+            let Some((sha256, file)) = kept(console, id, at, n)? else { return Ok(None) };
+            let tag = format!("\"{sha256}\"");
             if known.as_deref() == Some(&tag) {
                 return Ok(Some((tag, None, "")));
             }
-            let media = if picture.path.ends_with(".png") { "image/png" } else { "image/jpeg" };
-            let file = below(&console.seen.ledger, &picture.path).and_then(|file| std::fs::read(file).ok());
+            let is_png = file.as_ref().is_some_and(|file| file.extension().is_some_and(|end| end == "png"));
+            let media = if is_png { "image/png" } else { "image/jpeg" };
+            let file = file.and_then(|file| std::fs::read(file).ok());
             Ok::<_, LedgerError>(file.map(|file| (tag, Some(file), media)))
         })
         .await;
-    let kept = "private, max-age=3600";
+    let cached = "private, max-age=3600";
     match read {
         Ok(Ok(Some((tag, Some(file), media)))) => {
-            ([(header::CONTENT_TYPE, media), (header::CACHE_CONTROL, kept), (header::ETAG, &tag)], file)
+            ([(header::CONTENT_TYPE, media), (header::CACHE_CONTROL, cached), (header::ETAG, &tag)], file)
                 .into_response()
         }
         Ok(Ok(Some((tag, None, _)))) => {
-            (StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, kept), (header::ETAG, &tag)]).into_response()
+            (StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, cached), (header::ETAG, &tag)])
+                .into_response()
         }
         Ok(Ok(None)) => {
             refusal(&visit, StatusCode::NOT_FOUND, "this picture is not kept, or no longer; the record is")

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each suite uses its part
 
+mod recipe_file;
+
 use argon2::{Argon2, PasswordHasher};
 use axum::{
     Router,
@@ -20,10 +22,12 @@ use plumb_inspection::{
 use plumb_ledger::{
     Ledger, LedgerConfig, PeopleBook, PictureJob, Record, RecordVerdict, Role, User, ViewRecord,
 };
+use recipe_file::RecipeFile;
 use serde_json::Value;
 use std::{
     path::Path,
     sync::{Arc, LazyLock, Mutex},
+    time::Duration,
 };
 use tokio::sync::{mpsc, watch};
 use tower::ServiceExt;
@@ -66,7 +70,9 @@ pub(crate) fn house_in(folder: tempfile::TempDir, config: ConsoleConfig, roles: 
     let (pictures, live) = watch::channel(None);
     let (orders, mut ordered) = mpsc::channel::<Order>(8);
     let watchers = Watchers::default();
-    let seen = Seen { snapshot, live, watchers: watchers.clone(), ledger: folder.path().to_owned(), orders };
+    let rules = Arc::new(RecipeFile::new(folder.path(), Duration::from_millis(50)));
+    let ledger = folder.path().to_owned();
+    let seen = Seen { snapshot, live, watchers: watchers.clone(), ledger, orders, rules };
     let done = Arc::new(Mutex::new(Vec::new()));
     let noted = done.clone();
     tokio::spawn(async move {
@@ -129,7 +135,10 @@ fn add_parts(folder: &Path) {
             model: "surface".into(),
         };
         let list = if verdict == RecordVerdict::Fail { vec![finding] } else { vec![] };
-        record.views = vec![ViewRecord::new("top".into(), 1, Findings { list, ..Findings::default() })];
+        let score = if verdict == RecordVerdict::Fail { 0.9 } else { 0.58 };
+        let scores = vec![("surface".into(), "part".into(), Score::new(score).expect("finite"))];
+        record.views =
+            vec![ViewRecord::new("top".into(), 1, Findings { list, scores, ..Findings::default() })];
         let image = Image::packed(32, 24, PixelFormat::Gray8, vec![90; 32 * 24]).expect("packed");
         ledger.pictures().try_send(PictureJob::frame(&trigger, "top".into(), image)).expect("room");
         ledger.writer().try_send(record).expect("room");

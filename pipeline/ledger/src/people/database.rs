@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/people/0001_people_and_audit.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/people/0001_people_and_audit.sql"),
+    include_str!("../../migrations/people/0002_proposals.sql"),
+];
 const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// "PLMP" in the file's header.

@@ -1,6 +1,6 @@
 //! Saying what parts were, and finding it again.
 
-use super::{PartSet, Truth, TruthError};
+use super::{PartSet, Truth, TruthError, Word};
 use crate::{
     LedgerError, Reader, Record,
     beside::{self, Blot},
@@ -31,6 +31,41 @@ pub struct Said {
     pub why: String,
 }
 
+/// What somebody who looked at an inspection of a part said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// Which part.
+    pub part: PartId,
+    /// Which of its inspections; `None` is the newest.
+    pub triggered_at: Option<Timestamp>,
+    /// What it was, that they cannot say, or that they take back what was said.
+    pub word: Word,
+    /// The defect they saw; empty where they named none.
+    pub class: String,
+    /// How that is known; may be empty.
+    pub why: String,
+}
+
+impl From<&Said> for Review {
+    fn from(said: &Said) -> Self {
+        let Said { part, triggered_at, truth, why } = said.clone();
+        Self { part, triggered_at, word: truth.into(), class: String::new(), why }
+    }
+}
+
+/// The last word on an inspection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// What was said.
+    pub word: Word,
+    /// The defect that was named; empty where none was.
+    pub class: String,
+    /// By whom.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// An inspection of which is known what the part was.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Witnessed {
@@ -57,6 +92,15 @@ impl TruthBook {
     /// # Errors
     /// When nobody signs, a part has no record, or the ledger cannot be written.
     pub fn say(&self, words: &[Said], by: &str) -> Result<Vec<PartSet>, TruthError> {
+        self.review(&words.iter().map(Review::from).collect::<Vec<_>>(), by)
+    }
+
+    /// As [`TruthBook::say`], for somebody who looks at parts one by one: they may be unsure, name a defect, and take a
+    /// word back.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn review(&self, words: &[Review], by: &str) -> Result<Vec<PartSet>, TruthError> {
         if by.trim().is_empty() {
             return Err(TruthError::Unsigned);
         }
@@ -76,18 +120,19 @@ impl TruthBook {
                 sets.push(set_of(transaction, &look.piece, now_us)?);
                 transaction
                     .prepare_cached(
-                        "INSERT INTO truths (part_id, triggered_us, piece, recipe, truth, at_us, by, why)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                        "INSERT INTO truths (part_id, triggered_us, piece, recipe, truth, at_us, by, why, class)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                     )?
                     .execute(params![
                         said.part.get(),
                         look.triggered_us,
                         look.piece,
                         look.recipe,
-                        said.truth.as_str(),
+                        said.word.as_str(),
                         now_us,
                         by,
-                        said.why
+                        said.why,
+                        said.class
                     ])?;
             }
             Ok(sets)
@@ -105,7 +150,7 @@ impl TruthBook {
                  FROM truths
                  JOIN pieces ON pieces.piece = truths.piece
                  JOIN records ON records.part_id = truths.part_id AND records.triggered_us = truths.triggered_us
-                 WHERE truths.recipe = ?1 AND truths.id =
+                 WHERE truths.recipe = ?1 AND truths.truth IN ('good', 'defective') AND truths.id =
                      (SELECT max(id) FROM truths AS newest
                       WHERE newest.part_id = truths.part_id AND newest.triggered_us = truths.triggered_us)
                  ORDER BY records.triggered_us, records.id",
@@ -133,18 +178,32 @@ impl TruthBook {
     /// # Errors
     /// As [`TruthBook::witnessed`].
     pub fn of(&self, part: PartId, triggered_at: Timestamp) -> Result<Option<(Truth, String)>, LedgerError> {
-        let found: Option<(String, String)> = self.reader.ask(|connection| {
+        let newest = self.newest(part, triggered_at)?;
+        Ok(newest.and_then(|newest| Some((newest.word.truth()?, newest.by))))
+    }
+
+    /// The newest word on one inspection, whatever it says; `None` too where it was taken back.
+    ///
+    /// # Errors
+    /// As [`TruthBook::witnessed`].
+    pub fn newest(&self, part: PartId, triggered_at: Timestamp) -> Result<Option<Newest>, LedgerError> {
+        let found: Option<(String, Newest)> = self.reader.ask(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT truth, by FROM truths WHERE part_id = ?1 AND triggered_us = ?2
+                    "SELECT truth, class, by, at_us FROM truths WHERE part_id = ?1 AND triggered_us = ?2
                      ORDER BY id DESC LIMIT 1",
                 )?
                 .query_row(params![part.get(), triggered_at.as_microsecond()], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
+                    let word = Word::Withdrawn;
+                    let newest =
+                        Newest { word, class: row.get(1)?, by: row.get(2)?, at: from_us(row.get(3)?)? };
+                    Ok((row.get(0)?, newest))
                 })
                 .optional()
         })?;
-        Ok(found.and_then(|(truth, by)| Some((Truth::from_word(&truth)?, by))))
+        let read =
+            |(word, newest): (String, Newest)| Some(Newest { word: Word::from_word(&word)?, ..newest });
+        Ok(found.and_then(read).filter(|newest| newest.word != Word::Withdrawn))
     }
 }
 
@@ -155,7 +214,7 @@ struct Look {
     recipe: String,
 }
 
-fn look(transaction: &Transaction<'_>, said: &Said) -> rusqlite::Result<Option<Look>> {
+fn look(transaction: &Transaction<'_>, said: &Review) -> rusqlite::Result<Option<Look>> {
     let at_us = said.triggered_at.map(Timestamp::as_microsecond);
     transaction
         .prepare_cached(

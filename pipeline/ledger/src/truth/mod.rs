@@ -8,7 +8,7 @@
 mod book;
 mod error;
 
-pub use book::{Said, TruthBook, Witnessed};
+pub use book::{Newest, Review, Said, TruthBook, Witnessed};
 pub use error::TruthError;
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,54 @@ impl Truth {
     /// From that spelling.
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Good, Self::Defective].into_iter().find(|truth| truth.as_str() == word)
+    }
+}
+
+/// What a person said of a part when they looked at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// It should pass.
+    Good,
+    /// It should be rejected.
+    Defective,
+    /// They looked, and cannot say.
+    Unsure,
+    /// What was said before is taken back.
+    Withdrawn,
+}
+
+impl Word {
+    /// Every word.
+    pub const ALL: [Self; 4] = [Self::Good, Self::Defective, Self::Unsure, Self::Withdrawn];
+
+    /// The spelling used everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Defective => "defective",
+            Self::Unsure => "unsure",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// From that spelling.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == word)
+    }
+
+    /// What it says of the part, if it says anything.
+    pub fn truth(self) -> Option<Truth> {
+        Truth::from_word(self.as_str())
+    }
+}
+
+impl From<Truth> for Word {
+    fn from(truth: Truth) -> Self {
+        match truth {
+            Truth::Good => Self::Good,
+            Truth::Defective => Self::Defective,
+        }
     }
 }
 

@@ -154,11 +154,48 @@ pub fn read_recipe(
     gate: Option<Gate>,
     wanted: &str,
 ) -> Result<RecipePlan, RecipeError> {
+    read_as(folder, cameras, gate, (wanted, None))
+}
+
+/// As [`read_recipe`], as it would be with `text` in `file`: nothing is written.
+///
+/// # Errors
+/// As there.
+pub fn try_recipe(
+    folder: &Path,
+    cameras: &[CameraPlan],
+    gate: Option<Gate>,
+    (wanted, file, text): (&str, &Path, &str),
+) -> Result<RecipePlan, RecipeError> {
+    read_as(folder, cameras, gate, (wanted, Some((file, text))))
+}
+
+/// The file of `folder` that holds the recipe of this name.
+pub fn recipe_file(folder: &Path, name: &str) -> Option<PathBuf> {
+    let mut unread = Problems::default();
+    recipe_files(folder).into_iter().find(|file| {
+        let document = Document::read(file, &mut unread);
+        document.and_then(|document| document.text_at(&["recipe", "name"])).as_deref() == Some(name)
+    })
+}
+
+fn read_as(
+    folder: &Path,
+    cameras: &[CameraPlan],
+    gate: Option<Gate>,
+    (wanted, instead): (&str, Option<(&Path, &str)>),
+) -> Result<RecipePlan, RecipeError> {
     let mut problems = Problems::default();
     let mut unreadable = Problems::default();
     let (mut found, mut names) = (Vec::new(), Vec::new());
     for file in recipe_files(folder) {
-        let Some(document) = Document::read(&file, &mut unreadable) else { continue };
+        let document = match instead {
+            Some((changed, text)) if changed == file => {
+                Document::parse(&file, text.to_owned(), &mut unreadable)
+            }
+            _ => Document::read(&file, &mut unreadable),
+        };
+        let Some(document) = document else { continue };
         let (name, number) = (document.text_at(&["recipe", "name"]), document.text_at(&["recipe", "number"]));
         if [&name, &number].into_iter().flatten().any(|is| is == wanted) {
             found.push((document, name, number));

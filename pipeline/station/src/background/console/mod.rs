@@ -7,9 +7,11 @@
 mod gathering;
 mod health;
 mod orders;
+mod rules;
 mod shift;
 mod window;
 
 pub(crate) use gathering::{Gathering, Sources};
 pub(super) use orders::carry_out;
+pub(crate) use rules::StationRules;
 pub(crate) use window::Window;

@@ -44,7 +44,7 @@ pub(super) fn words(told: &Told<'_>) -> String {
     let mut line = |name: &str, text: String| {
         let _ = writeln!(out, "  {name:<9} {text}"); // writing to a string does not fail
     };
-    let Evidence { tune, certify, left_out } = told.evidence;
+    let Evidence { tune, certify, left_out, .. } = told.evidence;
     let sure = format!("{} % sure", told.confidence.get() * 100.0);
     line("tune", counted(tune));
     line("certify", counted(certify));

@@ -1,0 +1,224 @@
+//! The rules of the station's recipes, for the console: what known parts score under them, and another threshold that acts
+//! from the next part on.
+
+use crate::{
+    changeover::{Changeover, Stage},
+    config::{Plan, RecipePlan, read_recipe, recipe_file, try_recipe},
+    evidence,
+    hot_path::Desk,
+    rejudge::views_of,
+    retune,
+};
+use plumb_console::{Evidence, NewThreshold, Piece, Refused, RuleScore, RuleSeen, Rules, Set};
+use plumb_inspection::RecipeName;
+use plumb_ledger::{LedgerError, Record, TruthBook};
+use plumb_verdict::RuleName;
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A recipe that was read this long ago is read again: a queue asks about hundreds of parts at once.
+const FRESH: Duration = Duration::from_secs(3);
+/// A recipe loads and warms within this, or the person is told that it is still at it.
+const LOADING: Duration = Duration::from_secs(60);
+/// So long its first part is waited for: on a line that stands there is none to name.
+const FIRST_PART: Duration = Duration::from_secs(5);
+/// How often either is looked at.
+const LOOK: Duration = Duration::from_millis(10);
+
+pub(crate) struct StationRules {
+    plan: Arc<Plan>,
+    desk: Arc<Desk>,
+    changeover: Changeover,
+    read: Mutex<BTreeMap<RecipeName, (Instant, Arc<OnDisk>)>>,
+    /// One change at a time: of two approved at once the second finds another file than it was proposed for.
+    changing: Mutex<()>,
+}
+
+/// A recipe as its file says.
+struct OnDisk {
+    plan: RecipePlan,
+    file: PathBuf,
+    text: String,
+    digest: String,
+}
+
+impl fmt::Debug for StationRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StationRules").field("recipes", &self.plan.recipes_folder).finish_non_exhaustive()
+    }
+}
+
+impl StationRules {
+    pub(crate) fn new(plan: Arc<Plan>, desk: Arc<Desk>, changeover: Changeover) -> Self {
+        Self { plan, desk, changeover, read: Mutex::default(), changing: Mutex::default() }
+    }
+
+    /// As it is on disk now.
+    fn read(&self, recipe: &RecipeName) -> Result<Arc<OnDisk>, Refused> {
+        let folder = &self.plan.recipes_folder;
+        let none = || {
+            Refused(format!(
+                "there is no recipe \"{recipe}\" in {}; /tune lists those there are",
+                folder.display()
+            ))
+        };
+        let file = recipe_file(folder, recipe.as_str()).ok_or_else(none)?;
+        let text = fs::read_to_string(&file)
+            .map_err(|error| Refused(format!("{} cannot be read: {error}", file.display())))?;
+        let plan = read_recipe(folder, &self.plan.cameras, self.plan.gate, recipe.as_str())
+            .map_err(|error| Refused(error.to_string()))?;
+        let read = Arc::new(OnDisk { plan, file, digest: retune::digest(&text), text });
+        let mut kept = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(recipe.clone(), (Instant::now(), read.clone()));
+        Ok(read)
+    }
+
+    /// As it was on disk a moment ago.
+    fn read_lately(&self, recipe: &RecipeName) -> Result<Arc<OnDisk>, Refused> {
+        let kept = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(recipe).cloned();
+        match kept.filter(|(at, _)| at.elapsed() < FRESH) {
+            Some((_, read)) => Ok(read),
+            None => self.read(recipe),
+        }
+    }
+
+    fn seen(&self, read: &OnDisk) -> Vec<RuleSeen> {
+        let runs = self.desk.current().plan.name == read.plan.name;
+        let seen = |rule: &plumb_verdict::RuleConfig| {
+            Some(RuleSeen {
+                recipe: read.plan.name.clone(),
+                rule: rule.name().clone(),
+                threshold: rule.threshold()?,
+                file_digest: read.digest.clone(),
+                runs,
+            })
+        };
+        read.plan.judge.rules().filter_map(seen).collect()
+    }
+
+    /// Has the changed recipe loaded, and waits until parts are stamped with it; or, where another recipe runs, until it
+    /// is ready for the next changeover.
+    fn load(&self, plan: &RecipePlan) -> Result<bool, String> {
+        let runs = self.desk.current().plan.name == plan.name;
+        let asked = self.changeover.by_api(plan.name.as_str(), runs).map_err(|error| error.to_string())?;
+        if asked.digest != plan.digest {
+            return Err("the recipe's file was changed at the same moment by somebody else".to_owned());
+        }
+        let end = Instant::now() + LOADING;
+        while Instant::now() < end {
+            if self.desk.current().plan.digest == plan.digest {
+                return Ok(true);
+            }
+            let (progress, waits) = self.changeover.progress();
+            let ours = progress.filter(|progress| {
+                waits.is_none() && progress.is_over() && progress.recipe == plan.name.as_str()
+            });
+            match ours.map(|progress| (progress.stage, progress.says)) {
+                Some((Stage::Failed, says)) => return Err(says.unwrap_or_default()),
+                Some((Stage::Ready | Stage::Superseded, _)) => return Ok(false),
+                _ => thread::sleep(LOOK),
+            }
+        }
+        Err(format!("it is not loaded after {} s", LOADING.as_secs()))
+    }
+}
+
+impl Rules for StationRules {
+    fn all(&self) -> Result<Vec<RuleSeen>, Refused> {
+        let mut seen = Vec::new();
+        for recipe in self.plan.recipes.values() {
+            seen.extend(self.seen(&*self.read(&recipe.name)?));
+        }
+        Ok(seen)
+    }
+
+    fn evidence(&self, recipe: &RecipeName, rule: &RuleName) -> Result<Evidence, Refused> {
+        let read = self.read(recipe)?;
+        let seen = self.seen(&read).into_iter().find(|seen| seen.rule == *rule).ok_or_else(|| {
+            let names: Vec<String> = self.seen(&read).iter().map(|seen| format!("\"{}\"", seen.rule)).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            Refused(format!(
+                "recipe \"{recipe}\" has no rule \"{rule}\" with a threshold that could be tuned; it has {names}"
+            ))
+        })?;
+        let witnessed = match TruthBook::new(&self.plan.station.data).witnessed(recipe) {
+            // Nobody has said anything of any part.
+            Err(LedgerError::Absent { .. }) => Vec::new(),
+            other => other.map_err(|error| Refused(error.to_string()))?,
+        };
+        let evidence = evidence::Evidence::of(&witnessed, &read.plan, rule);
+        let piece = |piece: evidence::Piece| {
+            let evidence::Piece { score, truth, part_set, part, triggered_at } = piece;
+            Piece { score, truth, part_set, part, triggered_at }
+        };
+        let left_out = evidence.left_out.into_iter().map(|left| (left.inspections, left.why)).collect();
+        Ok(Evidence { seen, pieces: evidence.pieces.into_iter().map(piece).collect(), left_out })
+    }
+
+    fn scores(&self, record: &Record) -> Vec<RuleScore> {
+        let Ok(read) = self.read_lately(&record.recipe) else { return Vec::new() };
+        let Ok(views) = views_of(record, &read.plan) else { return Vec::new() };
+        let seen: Vec<_> = views.iter().map(|(camera, findings)| (camera.clone(), findings)).collect();
+        let score = |rule: &plumb_verdict::RuleConfig| {
+            let threshold = rule.threshold()?;
+            let score = read.plan.judge.score(rule.name(), &seen)?;
+            Some(RuleScore { rule: rule.name().clone(), score, threshold })
+        };
+        read.plan.judge.rules().filter_map(score).collect()
+    }
+
+    fn set(&self, wish: &NewThreshold) -> Result<Set, Refused> {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = self.read(&wish.recipe)?;
+        let file = read.file.display();
+        if read.digest != wish.file_digest {
+            return Err(Refused(format!(
+                "{file} has changed since this was proposed, so nothing was written; propose it anew on the file as it is"
+            )));
+        }
+        let threshold =
+            self.seen(&read).into_iter().find(|seen| seen.rule == wish.rule).map(|seen| seen.threshold);
+        let threshold = threshold
+            .ok_or_else(|| Refused(format!("recipe \"{}\" has no rule \"{}\"", wish.recipe, wish.rule)))?;
+        let text = retune::changed(&read.text, &wish.rule, threshold.key, wish.new).map_err(Refused)?;
+        let as_written = (wish.recipe.as_str(), read.file.as_path(), text.as_str());
+        let plan = try_recipe(&self.plan.recipes_folder, &self.plan.cameras, self.plan.gate, as_written)
+            .map_err(|error| Refused(format!("nothing was written, as the recipe would not do: {error}")))?;
+        let reads_back =
+            plan.judge.rules().find(|rule| *rule.name() == wish.rule).and_then(|rule| rule.threshold());
+        if reads_back.is_none_or(|back| back.value != wish.new) {
+            return Err(Refused(format!(
+                "nothing was written: {file} would not read back as {} = {}; change it by hand",
+                threshold.key, wish.new
+            )));
+        }
+        retune::replace(&read.file, &text).map_err(Refused)?;
+        let is_live = self.load(&plan).map_err(|says| {
+            let restored = retune::replace(&read.file, &read.text);
+            let and = restored.err().map_or_else(String::new, |error| format!("; and {error}"));
+            Refused(format!("the old threshold goes on, in the file too{and}: {says}"))
+        })?;
+        let digest = retune::digest(&text);
+        if !is_live {
+            let says = format!("it is in {file}, and acts from the next changeover to \"{}\" on", plan.name);
+            return Ok(Set { says, from_part: None, file_digest: digest });
+        }
+        let (live, end) = (self.desk.current(), Instant::now() + FIRST_PART);
+        while live.first_part().is_none() && Instant::now() < end {
+            thread::sleep(LOOK);
+        }
+        let from_part = live.first_part().filter(|_| live.plan.digest == plan.digest);
+        let says = match from_part {
+            Some(part) => format!("{} = {} judges from part {part} on", threshold.key, wish.new),
+            None => format!("{} = {} judges from the next part on", threshold.key, wish.new),
+        };
+        tracing::info!(recipe = %plan.name, rule = %wish.rule, old = wish.old, new = wish.new, "Threshold was changed: {says}.");
+        Ok(Set { says, from_part, file_digest: digest })
+    }
+}
