@@ -3,7 +3,7 @@
 mod workshop;
 
 use serde_json::Value;
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, process::Command};
 use workshop::prometheus::{self, deploy, promtool};
 
 fn yaml(file: &str) -> Value {
@@ -90,5 +90,45 @@ fn each_alert_is_tested_to_fire_and_to_be_silent() {
         promtool(&["check", "config", "prometheus.yml"], &folder);
         promtool(&["check", "rules", "recording.rules.yml", "alert.rules.yml"], &folder);
         assert!(promtool(&["test", "rules", "rules.test.yml"], &folder).contains("SUCCESS"));
+    }
+}
+
+/// The words of `text` that stand between backticks, of the lines outside code blocks.
+fn quoted(text: &str) -> Vec<String> {
+    let prose: String = text.split("```").step_by(2).collect();
+    prose
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(|words| words.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+#[test]
+fn what_pages_tell_to_type_is_there() {
+    let mut commands = BTreeSet::new();
+    for page in fs::read_dir(deploy().join("docs/alerts")).expect("the pages").flatten() {
+        let text = fs::read_to_string(page.path()).expect("a page");
+        commands.extend(quoted(&text).into_iter().filter(|words| words.starts_with("plumb ")));
+    }
+    assert!(commands.len() > 8, "{commands:?}");
+    for command in commands {
+        let words: Vec<&str> = command.split(' ').skip(1).collect();
+        let is_subcommand = |word: &&&str| word.chars().all(|char| char.is_ascii_lowercase());
+        let subcommands: Vec<&str> = words.iter().take_while(is_subcommand).copied().collect();
+        let help = Command::new(env!("CARGO_BIN_EXE_plumb"))
+            .args(&subcommands)
+            .arg("--help")
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&help.stdout).into_owned();
+        assert!(help.status.success(), "`{command}`: {}", String::from_utf8_lossy(&help.stderr));
+        assert!(
+            said.contains(&format!("Usage: plumb {}", subcommands.join(" "))),
+            "`{command}` is not one command"
+        );
+        for option in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(said.contains(option), "`{command}`: there is no {option}");
+        }
     }
 }

@@ -177,6 +177,7 @@ fn names(query: &str, histograms: &BTreeSet<String>) -> BTreeSet<String> {
         .split(|char| !word(char))
         .filter(is_name)
         .map(|name| {
+            let name = name.trim_end_matches(':'); // of a sentence
             let of = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part));
             of.filter(|of| histograms.contains(*of)).unwrap_or(name).to_owned()
         })
@@ -223,6 +224,14 @@ fn every_query_and_rule_gives_data_on_a_line_at_work_and_every_metric_is_looked_
     let unknown: Vec<_> =
         asked.iter().filter(|name| !exposed.contains(*name) && !recorded.contains(*name)).collect();
     assert!(unknown.is_empty(), "no such metric or rule: {unknown:?}");
+    for page in fs::read_dir(deploy().join("docs/alerts")).expect("the pages").flatten() {
+        let text = fs::read_to_string(page.path()).expect("a page");
+        let unknown: Vec<_> = names(&text, &histograms)
+            .into_iter()
+            .filter(|name| !exposed.contains(name) && !recorded.contains(name))
+            .collect();
+        assert!(unknown.is_empty(), "{} speaks of {unknown:?}", page.path().display());
+    }
     let left_out: BTreeSet<&str> = LEFT_OUT.iter().map(|(name, _)| *name).collect();
     let unseen: Vec<_> =
         exposed.iter().filter(|name| !asked.contains(*name) && !left_out.contains(name.as_str())).collect();
