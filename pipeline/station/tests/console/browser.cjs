@@ -100,4 +100,5 @@ const ask = async (what) => { tell(what); await said.next(); };
   await browser.close();
   // A browser complains of the sockets that the station closed; that is its right.
   tell({ step: "end", complaints: complaints.filter((text) => !/WebSocket|ERR_CONNECTION|Failed to load resource/.test(text)) });
+  process.exit(0); // it would go on listening
 })().catch((error) => { tell({ step: "failed", says: String(error) }); process.exit(1); });
