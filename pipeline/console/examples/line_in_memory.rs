@@ -96,8 +96,14 @@ fn main() -> Result<(), Failure> {
     let (snapshots, snapshot) = watch::channel(Arc::new(snapshot(&wish)));
     let (pictures, live) = watch::channel(None);
     let (orders, mut ordered) = mpsc::channel::<Order>(8);
-    let seen =
-        Seen { snapshot, live, watchers: watchers.clone(), ledger: wish.data.clone(), orders, rules: rules.clone() };
+    let seen = Seen {
+        snapshot,
+        live,
+        watchers: watchers.clone(),
+        ledger: wish.data.clone(),
+        orders,
+        rules: rules.clone(),
+    };
     let config = ConsoleConfig { open_live_view: true, ..ConsoleConfig::default() };
     let setup = Console::open(seen, config);
     let say = |line: String| drop(writeln!(std::io::stderr(), "{line}"));
@@ -285,8 +291,7 @@ fn fill(wish: &Wish, ledger: &Ledger, rules: &RecipeFile) -> Result<(), Failure>
         let trigger = Trigger { part: numbers.next(), source: TriggerSource::Plc, at, encoder: None };
         let findings = sure_of(truth, n.into(), vec![]);
         let (verdict, digest) = rules.judge(trigger.part, &[("top".into(), &findings)]);
-        let mut record =
-            Record::new(&trigger, verdict.decision.into(), "washer".into(), "line 1, station 3");
+        let mut record = Record::new(&trigger, verdict.decision.into(), "washer".into(), "line 1, station 3");
         (record.recipe_digest, record.reasons) = (digest, verdict.reasons);
         record.views.push(ViewRecord::new("top".into(), n.into(), findings));
         let triggered_at = Some(record.triggered_at);

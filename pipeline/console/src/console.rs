@@ -80,7 +80,10 @@ impl Console {
         match proposals.give_all_back() {
             Ok(0) => {}
             Ok(n) => {
-                tracing::warn!(proposals = n, "Approvals were not carried out before the station ended; they wait again.")
+                tracing::warn!(
+                    proposals = n,
+                    "Approvals were not carried out before the station ended; they wait again."
+                )
             }
             Err(error) => tracing::error!(%error, "Proposals cannot be read."),
         }

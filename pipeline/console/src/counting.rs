@@ -72,7 +72,8 @@ fn knots(n: u64) -> Vec<u64> {
 /// How many defective pieces each claim takes, with 0, 1, 2 … of them escaping.
 pub(crate) fn needed() -> Value {
     let of = |claim: f64| {
-        let pieces: Vec<Option<u64>> = (0..=ESCAPES).map(|escapes| parts_needed(escapes, claim, SURE)).collect();
+        let pieces: Vec<Option<u64>> =
+            (0..=ESCAPES).map(|escapes| parts_needed(escapes, claim, SURE)).collect();
         json!({ "escape_max": claim, "pieces": pieces })
     };
     CLAIMS.into_iter().map(of).collect()
@@ -193,7 +194,10 @@ mod tests {
         assert_eq!(count("/before/tune/false_rejects"), (Some(1), Some(2)));
         assert_eq!(count("/after/tune/false_rejects"), (Some(0), Some(2)), "0.6 is allowed then");
         assert_eq!(count("/after/certify/escapes"), (Some(1), Some(1)));
-        assert!(told.pointer("/after/certify/false_rejects").is_some_and(Value::is_null), "nobody to see it on");
+        assert!(
+            told.pointer("/after/certify/false_rejects").is_some_and(Value::is_null),
+            "nobody to see it on"
+        );
         assert_eq!(told["left_out"][0]["inspections"], 3);
     }
 
@@ -214,7 +218,12 @@ mod tests {
         for n in [1, 59, 5_000, 200_000] {
             let table = bounds(n);
             let column = |name: &str| -> Vec<f64> {
-                table[name].as_array().expect("a column").iter().map(|x| x.as_f64().expect("a number")).collect()
+                table[name]
+                    .as_array()
+                    .expect("a column")
+                    .iter()
+                    .map(|x| x.as_f64().expect("a number"))
+                    .collect()
             };
             let (events, upper, at_most) = (column("events"), column("upper"), column("at_most"));
             assert!(events.len() < 1_700, "{n}: {} rows", events.len());
@@ -240,7 +249,8 @@ mod tests {
     fn what_a_claim_takes_is_told_and_what_cannot_be_shown_says_so() {
         let needed = needed();
         assert_eq!((needed[0]["pieces"][0].as_u64(), needed[2]["pieces"][2].as_u64()), (Some(59), Some(628)));
-        let few = evidence(&[(0.9, Truth::Defective, PartSet::Certify), (0.1, Truth::Good, PartSet::Certify)]);
+        let few =
+            evidence(&[(0.9, Truth::Defective, PartSet::Certify), (0.1, Truth::Good, PartSet::Certify)]);
         let says = suggestions(&few)[0]["infeasible"].to_string();
         assert!(says.contains("it takes 59"), "{says}");
         let mut many = vec![(0.9, Truth::Defective, PartSet::Certify); 60];

@@ -126,6 +126,8 @@ mod tests {
     fn near_is_within_a_tenth_of_the_threshold_on_either_side() {
         let threshold = Threshold { key: "max", value: 0.5, rejects: Rejects::Above };
         let is_near = |score| RuleScore { rule: "r".into(), score, threshold }.is_near();
-        assert!(is_near(0.46) && is_near(0.54) && !is_near(0.44) && !is_near(0.56) && !is_near(f64::INFINITY));
+        assert!(
+            is_near(0.46) && is_near(0.54) && !is_near(0.44) && !is_near(0.56) && !is_near(f64::INFINITY)
+        );
     }
 }

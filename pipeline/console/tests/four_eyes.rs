@@ -50,7 +50,10 @@ async fn one_proposes_another_signs_and_the_recipe_changes_with_its_comments_kep
     let answer = propose(&ann, "0.5", "part 2 was an escape").await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     let proposal = answer.json()["proposal"].clone();
-    assert_eq!((&proposal["old"], &proposal["new"], &proposal["state"]), (&0.6.into(), &0.5.into(), &"open".into()));
+    assert_eq!(
+        (&proposal["old"], &proposal["new"], &proposal["state"]),
+        (&0.6.into(), &0.5.into(), &"open".into())
+    );
     // The station's own numbers, on both sets together: part 2 escaped before and does not after.
     let events = |when: &str| -> u64 {
         let of = |set: &str| proposal["numbers"][when][set]["escapes"]["events"].as_u64().unwrap_or(0);
@@ -66,7 +69,10 @@ async fn one_proposes_another_signs_and_the_recipe_changes_with_its_comments_kep
     assert_eq!(guess.status, StatusCode::CONFLICT);
     assert_eq!(file(&house), before);
     let operator = Visitor::new(&house, Some(Role::Operator)).await;
-    assert_eq!(operator.post("/tune/proposals/1/refuse", &[("reason", "x")]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        operator.post("/tune/proposals/1/refuse", &[("reason", "x")]).await.status,
+        StatusCode::FORBIDDEN
+    );
 
     let given = [("password", PASSWORD), ("reason", "seen"), ("recipe", "washer"), ("rule", "surface")];
     let signed = bob.post("/tune/proposals/1/approve", &given).await;
@@ -80,7 +86,10 @@ async fn one_proposes_another_signs_and_the_recipe_changes_with_its_comments_kep
         [("threshold_proposed", "quality"), ("threshold_approved", "admin"), ("threshold_live", "admin")]
     );
     assert_eq!((entries[1].signature.as_deref(), entries[1].reason.as_str()), (Some("approved"), "seen"));
-    assert_eq!((&entries[1].old.as_ref().expect("old")["max"], &entries[1].new.as_ref().expect("new")["max"]), (&0.6.into(), &0.5.into()));
+    assert_eq!(
+        (&entries[1].old.as_ref().expect("old")["max"], &entries[1].new.as_ref().expect("new")["max"]),
+        (&0.6.into(), &0.5.into())
+    );
     let twice = bob.post("/tune/proposals/1/approve", &given).await;
     assert!(twice.text().contains("is live already"), "{}", twice.text());
     assert!(ann.get(RULE).await.text().contains("max = 0.5"));
@@ -97,7 +106,11 @@ async fn a_file_that_changed_meanwhile_is_not_written_and_the_proposal_waits_as_
     fs::write(house.folder.path().join("washer.toml"), &by_hand).expect("writable");
     let answer = bob.post("/api/v1/proposals/1/approve", &[("password", PASSWORD)]).await;
     assert_eq!(answer.status, StatusCode::CONFLICT);
-    assert!(answer.json()["error"].as_str().expect("says").contains("nothing was written"), "{}", answer.text());
+    assert!(
+        answer.json()["error"].as_str().expect("says").contains("nothing was written"),
+        "{}",
+        answer.text()
+    );
     assert_eq!(file(&house), by_hand);
     let whats: Vec<_> = audit(&house).into_iter().map(|entry| entry.what).collect();
     assert_eq!(whats, ["threshold_proposed", "threshold_approved", "threshold_approved_refused"]);
@@ -152,14 +165,22 @@ async fn a_browser_counts_by_what_the_station_sends() {
     let told = ann.get(API).await.json();
     let count = |key: &str| told["tune"][key].as_u64().expect("a count");
     let pieces = count("good") + count("defective");
-    assert_eq!(pieces + told["certify"]["good"].as_u64().unwrap_or(0) + told["certify"]["defective"].as_u64().unwrap_or(0), 3);
+    assert_eq!(
+        pieces
+            + told["certify"]["good"].as_u64().unwrap_or(0)
+            + told["certify"]["defective"].as_u64().unwrap_or(0),
+        3
+    );
     let bin = ann.get(&format!("{API}/scores.bin")).await;
     assert_eq!(bin.body.len() as u64, 5 * pieces);
     let labels = &bin.body[4 * pieces as usize..];
     assert_eq!(labels.iter().filter(|label| **label == 1).count() as u64, count("defective"));
     let flips = ann.get(&format!("{API}/flips?to=0.5")).await.json();
     assert_eq!(flips["count"].as_u64(), flips["parts"].as_array().map(|parts| parts.len() as u64));
-    assert!(flips["parts"].as_array().expect("parts").iter().all(|part| part["would"] == "reject"), "{flips:#}");
+    assert!(
+        flips["parts"].as_array().expect("parts").iter().all(|part| part["would"] == "reject"),
+        "{flips:#}"
+    );
 }
 
 #[tokio::test]
@@ -186,14 +207,18 @@ async fn a_word_is_kept_beside_the_verdict_and_can_be_taken_back() {
     let record = Reader::new(house.folder.path()).get(part).expect("readable").expect("there");
     assert_eq!(record.verdict, plumb_ledger::RecordVerdict::Fail, "the machine said what it said");
     let newest = TruthBook::new(house.folder.path()).newest(part, record.triggered_at).expect("readable");
-    assert_eq!(newest.map(|newest| (newest.word, newest.class)), Some((Word::Defective, "scratch".to_owned())));
+    assert_eq!(
+        newest.map(|newest| (newest.word, newest.class)),
+        Some((Word::Defective, "scratch".to_owned()))
+    );
     let left = ann.get("/api/v1/review").await.json()["parts"].as_array().map(Vec::len);
     assert_eq!(left, Some(2));
     assert_eq!(say(word("withdrawn", "")).await.status, StatusCode::OK);
     let left = ann.get("/api/v1/review").await.json()["parts"].as_array().map(Vec::len);
     assert_eq!(left, Some(3));
     // Whoever asks for a part by number or by an evil serial gets that part and nothing else.
-    let found = ann.get(&format!("/api/v1/review?find={}", visitor::encoded(visitor::EVIL_SERIAL))).await.json();
+    let found =
+        ann.get(&format!("/api/v1/review?find={}", visitor::encoded(visitor::EVIL_SERIAL))).await.json();
     assert_eq!(found["parts"][0]["part_id"], 3);
     assert_eq!(ann.get("/api/v1/review?find=2").await.json()["parts"].as_array().map(Vec::len), Some(1));
     // What is no word, of no part, or without the page's token is not kept.
@@ -202,6 +227,7 @@ async fn a_word_is_kept_beside_the_verdict_and_can_be_taken_back() {
     assert_eq!(ann.post("/api/v1/review/words", &nobody).await.status, StatusCode::NOT_FOUND);
     let viewer = Visitor::new(&house, Some(Role::Viewer)).await;
     assert_eq!(viewer.post("/api/v1/review/words", &nobody).await.status, StatusCode::FORBIDDEN);
-    let forged = ann.send(Method::POST, "/api/v1/review/words", &[], format!("part=3&at={at}&word=good")).await;
+    let forged =
+        ann.send(Method::POST, "/api/v1/review/words", &[], format!("part=3&at={at}&word=good")).await;
     assert_eq!(forged.status, StatusCode::FORBIDDEN);
 }

@@ -138,7 +138,8 @@ fn a_word_that_is_taken_back_or_unsure_says_nothing_of_the_part_and_stays_on_rec
         class: class.to_owned(),
         why: String::new(),
     };
-    book.review(&[review(1, 10, Word::Defective, "dent"), review(2, 20, Word::Unsure, "")], "ann").expect("there");
+    book.review(&[review(1, 10, Word::Defective, "dent"), review(2, 20, Word::Unsure, "")], "ann")
+        .expect("there");
     let newest = book.newest(part(1), at(10)).expect("readable").expect("a word");
     assert_eq!((newest.word, newest.class.as_str(), newest.by.as_str()), (Word::Defective, "dent", "ann"));
     assert_eq!(book.of(part(2), at(20)).expect("readable"), None);
@@ -151,6 +152,7 @@ fn a_word_that_is_taken_back_or_unsure_says_nothing_of_the_part_and_stays_on_rec
     assert_eq!(book.newest(part(1), at(10)).expect("readable"), None);
     assert!(book.witnessed(&"washer".into()).expect("readable").is_empty());
     let database = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).expect("the database");
-    let rows: i64 = database.query_row("SELECT count(*) FROM truths", [], |row| row.get(0)).expect("a number");
+    let rows: i64 =
+        database.query_row("SELECT count(*) FROM truths", [], |row| row.get(0)).expect("a number");
     assert_eq!(rows, 3);
 }

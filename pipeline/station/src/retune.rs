@@ -22,7 +22,9 @@ pub(crate) fn changed(text: &str, rule: &RuleName, key: &str, value: f32) -> Res
     let rules = document.get_mut("rule").and_then(Item::as_array_of_tables_mut);
     let named = |table: &&mut Table| table.get("name").and_then(Item::as_str) == Some(rule.as_str());
     let table = rules.and_then(|rules| rules.iter_mut().find(named)).ok_or_else(|| {
-        format!("the file has no [[rule]] called \"{rule}\" that could be changed; write rules as [[rule]] tables")
+        format!(
+            "the file has no [[rule]] called \"{rule}\" that could be changed; write rules as [[rule]] tables"
+        )
     })?;
     let also = ALSO_CALLED.iter().find(|(own, also)| *own == key && table.contains_key(also));
     let key = also.map_or(key, |(_, also)| also);

@@ -88,7 +88,10 @@ impl LineCamera for Eye {
 
 fn cap(record: &Record) -> f32 {
     let findings = record.views.iter().flat_map(|view| &view.findings);
-    findings.filter(|finding| finding.class.as_str() == "cap").map(|finding| finding.score.get()).fold(0.0, f32::max)
+    findings
+        .filter(|finding| finding.class.as_str() == "cap")
+        .map(|finding| finding.score.get())
+        .fold(0.0, f32::max)
 }
 
 #[test]
@@ -132,7 +135,9 @@ fn two_people_change_a_threshold_and_it_acts_from_the_part_it_says_on_and_twenty
     };
     let good = oldest(RecordVerdict::Pass).into_iter().map(|record| said(record, Truth::Good));
     let bad = oldest(RecordVerdict::Fail).into_iter().map(|record| said(record, Truth::Defective));
-    TruthBook::new(&data).say(&good.chain(bad).collect::<Vec<_>>(), "end of line").expect("there are records");
+    TruthBook::new(&data)
+        .say(&good.chain(bad).collect::<Vec<_>>(), "end of line")
+        .expect("there are records");
 
     let wish = json!({
         "base": format!("http://{}", station.address.expect("HTTP")),
@@ -152,7 +157,10 @@ fn two_people_change_a_threshold_and_it_acts_from_the_part_it_says_on_and_twenty
             "failed" => panic!("{line}"),
             "review" => {
                 assert!(step["after"].as_str().is_some_and(|says| says.starts_with("20 reviewed")), "{line}");
-                assert!(step["undone"].as_str().is_some_and(|says| says.starts_with("19 reviewed")), "{line}");
+                assert!(
+                    step["undone"].as_str().is_some_and(|says| says.starts_with("19 reviewed")),
+                    "{line}"
+                );
                 assert_eq!(step["marked"], "nothing", "{line}");
             }
             "proposed" => {
@@ -163,7 +171,10 @@ fn two_people_change_a_threshold_and_it_acts_from_the_part_it_says_on_and_twenty
                 assert_eq!(step["own_button"], json!(["Withdraw"]), "nobody approves their own: {line}");
             }
             "live" => {
-                assert!(step["wrong"].as_str().is_some_and(|says| says.contains("password is wrong")), "{line}");
+                assert!(
+                    step["wrong"].as_str().is_some_and(|says| says.contains("password is wrong")),
+                    "{line}"
+                );
                 from_part = step["from_part"].as_u64().expect("a part");
             }
             "end" => {
@@ -206,5 +217,9 @@ fn two_people_change_a_threshold_and_it_acts_from_the_part_it_says_on_and_twenty
     assert_eq!(live.len(), 1);
     assert_eq!((live[0].from_part, live[0].who.as_str()), (PartId::new(from_part as u32), "admin"));
     let words = TruthBook::new(&data).witnessed(&"bottle".into()).expect("readable");
-    assert_eq!(words.iter().filter(|word| word.by == "ann").count(), 18, "one is unsure and one was taken back");
+    assert_eq!(
+        words.iter().filter(|word| word.by == "ann").count(),
+        18,
+        "one is unsure and one was taken back"
+    );
 }

@@ -123,7 +123,8 @@ pub(crate) async fn show(
                 .into_response()
         }
         Ok(Ok(Some((tag, None, _)))) => {
-            (StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, cached), (header::ETAG, &tag)]).into_response()
+            (StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, cached), (header::ETAG, &tag)])
+                .into_response()
         }
         Ok(Ok(None)) => {
             refusal(&visit, StatusCode::NOT_FOUND, "this picture is not kept, or no longer; the record is")

@@ -70,7 +70,8 @@ async fn page(visit: Visit) -> Response {
 fn texts(shell: &Shell) -> Value {
     let verdicts = RecordVerdict::ALL.map(|v| (v.as_str(), shell.t_of("word.verdict_", v.as_str())));
     let words = ["good", "defective", "unsure"].map(|word| (word, shell.t_of("review.said_", word)));
-    let whys = ["rejected", "missed", "near", "shadow", "asked"].map(|why| (why, shell.t_of("review.why_", why)));
+    let whys =
+        ["rejected", "missed", "near", "shadow", "asked"].map(|why| (why, shell.t_of("review.why_", why)));
     json!({
         "verdict": BTreeMap::from(verdicts),
         "said": BTreeMap::from(words),
@@ -140,9 +141,8 @@ type Queue = BTreeMap<(Timestamp, PartId), (Record, &'static str)>;
 
 fn worth_a_look(console: &Console) -> Result<Vec<(Record, &'static str)>, LedgerError> {
     let truths = TruthBook::new(&console.seen.ledger);
-    let is_new = |record: &Record| {
-        truths.newest(record.part_id, record.triggered_at).map(|newest| newest.is_none())
-    };
+    let is_new =
+        |record: &Record| truths.newest(record.part_id, record.triggered_at).map(|newest| newest.is_none());
     let mut queue = Queue::new();
     let put = |queue: &mut Queue, record: Record, why| {
         queue.entry((record.triggered_at, record.part_id)).or_insert((record, why));
@@ -200,9 +200,9 @@ fn named(console: &Console, find: &str) -> Result<Vec<(Record, &'static str)>, L
 
 fn item(console: &Console, record: &Record, why: &str) -> Result<Value, LedgerError> {
     let newest = TruthBook::new(&console.seen.ledger).newest(record.part_id, record.triggered_at)?;
-    let word = newest.map(|newest| {
-        json!({ "word": newest.word, "class": newest.class, "by": newest.by, "at": newest.at })
-    });
+    let word = newest.map(
+        |newest| json!({ "word": newest.word, "class": newest.class, "by": newest.by, "at": newest.at }),
+    );
     let scores: Vec<Value> = console
         .seen
         .rules

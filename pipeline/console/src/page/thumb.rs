@@ -66,7 +66,8 @@ pub(crate) async fn show(
 
 fn cut_down(file: &[u8]) -> Result<Vec<u8>, String> {
     let unreadable = |error: &dyn std::fmt::Display| format!("a kept picture cannot be read: {error}");
-    let picture = ImageReader::new(Cursor::new(file)).with_guessed_format().map_err(|error| unreadable(&error))?;
+    let picture =
+        ImageReader::new(Cursor::new(file)).with_guessed_format().map_err(|error| unreadable(&error))?;
     let picture = picture.decode().map_err(|error| unreadable(&error))?;
     let small = picture.thumbnail(SIDE, SIDE).to_rgb8();
     let mut jpeg = Vec::new();

@@ -67,7 +67,8 @@ async fn page(visit: Visit, State(console): State<Arc<Console>>) -> Response {
         Ok(found) => found,
         Err(says) => return refusal(&visit, StatusCode::INTERNAL_SERVER_ERROR, &says),
     };
-    let says: Vec<String> = [rules.as_ref().err(), listed.as_ref().err()].into_iter().flatten().cloned().collect();
+    let says: Vec<String> =
+        [rules.as_ref().err(), listed.as_ref().err()].into_iter().flatten().cloned().collect();
     let list = Proposals::new(&visit, listed.unwrap_or_default(), None);
     visit.page(&Tune { shell, rules: rules.unwrap_or_default(), list, says: says.join("; ") })
 }
@@ -77,7 +78,8 @@ async fn json(visit: Visit, State(console): State<Arc<Console>>) -> Response {
     match ask(&console).await {
         Ok((Ok(rules), Ok(proposals))) => {
             let rules: Vec<Value> = rules.iter().map(told).collect();
-            Json(json!({ "schema": "plumb.tunable/1", "rules": rules, "proposals": proposals })).into_response()
+            Json(json!({ "schema": "plumb.tunable/1", "rules": rules, "proposals": proposals }))
+                .into_response()
         }
         Ok((Err(says), _) | (_, Err(says))) => refusal(&visit, StatusCode::SERVICE_UNAVAILABLE, &says),
         Err(says) => refusal(&visit, StatusCode::INTERNAL_SERVER_ERROR, &says),

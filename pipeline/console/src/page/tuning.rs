@@ -152,7 +152,8 @@ async fn with_evidence(
 async fn json(visit: Visit, State(console): State<Arc<Console>>, Path(which): Which) -> Response {
     with_evidence(&visit, &console, which, |_, evidence| {
         let count = |set: PartSet, truth: Truth| {
-            evidence.pieces.iter().filter(|piece| piece.part_set == set && piece.truth == truth).count() as u64
+            evidence.pieces.iter().filter(|piece| piece.part_set == set && piece.truth == truth).count()
+                as u64
         };
         let set = |set| json!({ "good": count(set, Truth::Good), "defective": count(set, Truth::Defective) });
         Json(json!({

@@ -187,7 +187,8 @@ impl Rules for RecipeFile {
         }
         let key = self.all()?.iter().find(|seen| seen.rule == wish.rule).map(|seen| seen.threshold.key);
         let key = key.ok_or_else(|| Refused(format!("there is no rule \"{}\"", wish.rule)))?;
-        let mut document: toml_edit::DocumentMut = text.parse().map_err(|error| Refused(format!("{error}")))?;
+        let mut document: toml_edit::DocumentMut =
+            text.parse().map_err(|error| Refused(format!("{error}")))?;
         let rules = document["rule"].as_array_of_tables_mut().expect("it was read before");
         let rule = rules
             .iter_mut()

@@ -114,7 +114,11 @@ impl ProposalBook {
     /// When the file cannot be written.
     pub fn went_live(&self, n: u64, from_part: Option<PartId>) -> Result<(), ProposalError> {
         let part = from_part.map(PartId::get);
-        self.write("UPDATE proposals SET state = 'live', from_part = ?2 WHERE n = ?1 AND state = 'approved'", n, part)
+        self.write(
+            "UPDATE proposals SET state = 'live', from_part = ?2 WHERE n = ?1 AND state = 'approved'",
+            n,
+            part,
+        )
     }
 
     /// An approved one could not be put into the recipe: it waits for a decision again.
@@ -122,7 +126,8 @@ impl ProposalBook {
     /// # Errors
     /// When the file cannot be written.
     pub fn give_back(&self, n: u64) -> Result<(), ProposalError> {
-        let sql = "UPDATE proposals SET state = 'open', decided_us = ?2, decided_by = NULL, decided_why = NULL
+        let sql =
+            "UPDATE proposals SET state = 'open', decided_us = ?2, decided_by = NULL, decided_why = NULL
                    WHERE n = ?1 AND state = 'approved'";
         self.write(sql, n, None)
     }
@@ -133,7 +138,8 @@ impl ProposalBook {
     /// When the file cannot be written.
     pub fn give_all_back(&self) -> Result<usize, ProposalError> {
         let path = self.door.path();
-        let sql = "UPDATE proposals SET state = 'open', decided_us = NULL, decided_by = NULL, decided_why = NULL
+        let sql =
+            "UPDATE proposals SET state = 'open', decided_us = NULL, decided_by = NULL, decided_why = NULL
                    WHERE state = 'approved'";
         let given_back =
             self.door.with(|connection| connection.execute(sql, []).map_err(|source| told(&path, source)))?;
@@ -182,7 +188,10 @@ const SELECT: &str = "SELECT n, at_us, by, recipe, rule, key, old, new, file_dig
     decided_us, decided_by, decided_why, from_part FROM proposals";
 
 fn find(connection: &Connection, n: u64) -> rusqlite::Result<Option<Proposal>> {
-    connection.prepare_cached(&format!("{SELECT} WHERE n = ?1"))?.query_row([n.cast_signed()], read).optional()
+    connection
+        .prepare_cached(&format!("{SELECT} WHERE n = ?1"))?
+        .query_row([n.cast_signed()], read)
+        .optional()
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Proposal> {
@@ -268,7 +277,10 @@ mod tests {
     fn the_database_itself_refuses_to_rewrite_what_was_proposed() {
         let (folder, book) = book();
         let n = book.propose(&new(), "ann").expect("kept");
-        assert!(matches!(book.propose(&NewProposal { reason: " ".into(), ..new() }, "ann"), Err(ProposalError::NoReason)));
+        assert!(matches!(
+            book.propose(&NewProposal { reason: " ".into(), ..new() }, "ann"),
+            Err(ProposalError::NoReason)
+        ));
         book.withdraw(n, "ann", "").expect("her own");
         let database = Connection::open(folder.path().join("people.sqlite")).expect("the database");
         for rewriting in [

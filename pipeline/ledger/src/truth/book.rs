@@ -201,7 +201,8 @@ impl TruthBook {
                 })
                 .optional()
         })?;
-        let read = |(word, newest): (String, Newest)| Some(Newest { word: Word::from_word(&word)?, ..newest });
+        let read =
+            |(word, newest): (String, Newest)| Some(Newest { word: Word::from_word(&word)?, ..newest });
         Ok(found.and_then(read).filter(|newest| newest.word != Word::Withdrawn))
     }
 }

@@ -23,4 +23,6 @@ pub use line_side::{MIRRORS_MAX, MirrorSection, WhenDown};
 pub use measure::MeasurePlan;
 pub use plan::{CameraPlan, Plan, read};
 pub use problem::{Problem, Problems};
-pub use recipe::{ModelPlan, RecipeError, RecipePlan, RegionPlan, ShadowPlan, read_recipe, recipe_file, try_recipe};
+pub use recipe::{
+    ModelPlan, RecipeError, RecipePlan, RegionPlan, ShadowPlan, read_recipe, recipe_file, try_recipe,
+};

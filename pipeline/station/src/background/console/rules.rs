@@ -62,8 +62,12 @@ impl StationRules {
     /// As it is on disk now.
     fn read(&self, recipe: &RecipeName) -> Result<Arc<OnDisk>, Refused> {
         let folder = &self.plan.recipes_folder;
-        let none =
-            || Refused(format!("there is no recipe \"{recipe}\" in {}; /tune lists those there are", folder.display()));
+        let none = || {
+            Refused(format!(
+                "there is no recipe \"{recipe}\" in {}; /tune lists those there are",
+                folder.display()
+            ))
+        };
         let file = recipe_file(folder, recipe.as_str()).ok_or_else(none)?;
         let text = fs::read_to_string(&file)
             .map_err(|error| Refused(format!("{} cannot be read: {error}", file.display())))?;
@@ -112,8 +116,9 @@ impl StationRules {
                 return Ok(true);
             }
             let (progress, waits) = self.changeover.progress();
-            let ours = progress
-                .filter(|progress| waits.is_none() && progress.is_over() && progress.recipe == plan.name.as_str());
+            let ours = progress.filter(|progress| {
+                waits.is_none() && progress.is_over() && progress.recipe == plan.name.as_str()
+            });
             match ours.map(|progress| (progress.stage, progress.says)) {
                 Some((Stage::Failed, says)) => return Err(says.unwrap_or_default()),
                 Some((Stage::Ready | Stage::Superseded, _)) => return Ok(false),
@@ -177,7 +182,8 @@ impl Rules for StationRules {
                 "{file} has changed since this was proposed, so nothing was written; propose it anew on the file as it is"
             )));
         }
-        let threshold = self.seen(&read).into_iter().find(|seen| seen.rule == wish.rule).map(|seen| seen.threshold);
+        let threshold =
+            self.seen(&read).into_iter().find(|seen| seen.rule == wish.rule).map(|seen| seen.threshold);
         let threshold = threshold
             .ok_or_else(|| Refused(format!("recipe \"{}\" has no rule \"{}\"", wish.recipe, wish.rule)))?;
         let text = retune::changed(&read.text, &wish.rule, threshold.key, wish.new).map_err(Refused)?;
