@@ -36,6 +36,7 @@ const tell = (what) => console.log(JSON.stringify(what));
   const add = boss.locator("form[hx-post='/people/add']");
   await add.locator("[name=name]").fill("ann");
   await add.locator("[name=role]").selectOption("quality");
+  await add.locator("[name=reason]").fill("answers for what is judged");
   await add.locator("button").click();
   const once = await boss.waitForFunction(() => document.querySelector('.notice.good code')?.textContent.trim());
   const ann = await person();
@@ -99,6 +100,8 @@ const tell = (what) => console.log(JSON.stringify(what));
   await boss.locator("form.decide button.primary").click();
   await boss.waitForSelector("#proposals .proposal-live", { timeout: 30000 });
   const says = await boss.textContent("#proposals .notice.good");
+  // The list of rules above says so too.
+  await boss.waitForFunction(() => document.getElementById("rules").textContent.includes("0.95"));
   const from_part = Number(await boss.textContent("#proposals .proposal-live dd a"));
   await shot(boss, "live");
   tell({ step: "live", wrong, says, from_part });
