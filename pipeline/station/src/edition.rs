@@ -126,6 +126,11 @@ impl LoadedRecipe {
         self.first_part.get_or_init(|| part);
     }
 
+    /// The first part that is judged by it, once one has come.
+    pub fn first_part(&self) -> Option<PartId> {
+        self.first_part.get().copied()
+    }
+
     /// A part that began has been judged, or never came to be judged.
     pub fn judged(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
