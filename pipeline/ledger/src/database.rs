@@ -6,8 +6,10 @@ use crate::{
     schema,
     shadow::{self, ShadowRow},
 };
+use plumb_inspection::ClassName;
 use rusqlite::{Connection, ErrorCode, Transaction, params};
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -28,6 +30,8 @@ pub(crate) struct RecordRow {
     serial: Option<String>,
     triggered_us: i64,
     verdict: &'static str,
+    /// What the models found, each class once.
+    classes: BTreeSet<ClassName>,
     json: String,
 }
 
@@ -37,12 +41,15 @@ impl RecordRow {
         record.pictures.clear(); // they have a table of their own
         record.pictures_missing.clear();
         let json = serde_json::to_string(&record).expect("a record is strings and finite numbers");
+        let findings = record.views.iter().flat_map(|view| &view.findings);
+        let classes = findings.map(|finding| finding.class.clone()).collect();
         Self {
             id,
             part_id: record.part_id.get(),
             triggered_us: record.triggered_at.as_microsecond(),
             verdict: record.verdict.as_str(),
             serial: record.serial,
+            classes,
             json,
         }
     }
@@ -139,6 +146,15 @@ fn insert(to: &Transaction<'_>, records: &[RecordRow], pictures: &[PictureRow]) 
     )?;
     for row in records {
         insert.execute(params![row.id, row.part_id, row.serial, row.triggered_us, row.verdict, row.json])?;
+    }
+    let mut insert = to.prepare_cached(
+        "INSERT INTO record_classes (class, verdict, triggered_us, record) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO NOTHING",
+    )?;
+    for row in records {
+        for class in &row.classes {
+            insert.execute(params![class.as_str(), row.verdict, row.triggered_us, row.id])?;
+        }
     }
     let mut insert = to.prepare_cached(
         "INSERT INTO pictures (id, part_id, triggered_us, camera, kind, path, sha256, missing)

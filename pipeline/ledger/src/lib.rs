@@ -10,10 +10,14 @@
 //! own ([`ShadowSender`]). What people say parts really were is kept beside the records ([`TruthBook`]) and never
 //! changes one.
 //!
+//! Who may use the console ([`PeopleBook`]) and what they did ([`AuditLog`], an append-only chain of hashes) is in a file of
+//! its own, `people.sqlite`, so that a ledger which is moved away takes neither with it.
+//!
 //! What is kept when: a **killed process** loses nothing older than one commit interval. A **power failure** may take
 //! the last seconds with it, unless `durable = true` makes every commit wait for the disk. Part ids are safe in both
 //! cases: their reserve is always written through.
 
+mod audit;
 mod beside;
 mod checkpoint;
 mod config;
@@ -26,26 +30,31 @@ mod keep;
 mod ledger;
 mod model;
 mod numbers;
+mod people;
 mod picture;
 mod reader;
 mod record;
 mod schema;
+mod search;
 mod shadow;
 mod stats;
 mod truth;
 mod writer;
 
+pub use audit::{AuditEntry, AuditLog, AuditQuery, AuditSchema, NewAuditEntry, Verified};
 pub use config::{LedgerConfig, PictureConfig, PictureFormat};
 pub use error::{Full, LedgerError};
 pub use keep::keep_picture;
 pub use ledger::{Commits, Ledger};
 pub use model::{LivePlace, ModelBook, ModelChange, ModelEntry, ModelError, ModelState, NewModel, pick};
 pub use numbers::PartNumbers;
+pub use people::{PeopleBook, PeopleError, Role, Session, Token, User};
 pub use picture::{PictureJob, PictureSender};
 pub use reader::{Query, Reader};
 pub use record::{
     MissingPicture, ModelRecord, Picture, PlcRecord, Record, RecordVerdict, Schema, Timings, ViewRecord,
 };
+pub use search::{Cursor, CursorError, Found, Search};
 pub use shadow::{
     Interval, ShadowQuery, ShadowRecord, ShadowSchema, ShadowSender, ShadowSummary, ShadowVerdict,
 };

@@ -58,7 +58,7 @@ impl Query {
 }
 
 /// The first whole µs not before `at`.
-fn ceil_us(at: Timestamp) -> i64 {
+pub(crate) fn ceil_us(at: Timestamp) -> i64 {
     at.as_microsecond() + i64::from(at.subsec_nanosecond().rem_euclid(1000) != 0 && at.as_nanosecond() > 0)
 }
 
@@ -234,7 +234,7 @@ impl Reader {
     }
 
     /// The record in a row, with its pictures.
-    fn read(&self, row: Row) -> Result<Record, LedgerError> {
+    pub(crate) fn read(&self, row: Row) -> Result<Record, LedgerError> {
         let mut record = row.bare()?;
         let entries = self.ask(|connection| {
             let mut statement = connection.prepare_cached(
@@ -281,13 +281,18 @@ impl Reader {
 }
 
 /// A row of table `records`, as far as it is needed.
-struct Row {
-    id: i64,
-    triggered_us: i64,
+pub(crate) struct Row {
+    pub(crate) id: i64,
+    pub(crate) triggered_us: i64,
     json: String,
 }
 
 impl Row {
+    /// From columns `id`, `triggered_us`, `json`.
+    pub(crate) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { id: row.get(0)?, triggered_us: row.get(1)?, json: row.get(2)? })
+    }
+
     /// The record, without its pictures.
     fn bare(&self) -> Result<Record, LedgerError> {
         serde_json::from_str(&self.json).map_err(|source| LedgerError::Unreadable { row: self.id, source })
@@ -296,8 +301,6 @@ impl Row {
 
 fn rows(connection: &Connection, sql: &str, values: &[Box<dyn ToSql>]) -> rusqlite::Result<Vec<Row>> {
     let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map(rusqlite::params_from_iter(values), |row| {
-        Ok(Row { id: row.get(0)?, triggered_us: row.get(1)?, json: row.get(2)? })
-    })?;
+    let rows = statement.query_map(rusqlite::params_from_iter(values), Row::read)?;
     rows.collect()
 }

@@ -8,10 +8,11 @@ use std::{
 };
 
 /// Step `n` brings version `n` to `n + 1`. Steps are only ever added.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_records_and_pictures.sql"),
     include_str!("../migrations/0002_models_and_shadow.sql"),
     include_str!("../migrations/0003_truths.sql"),
+    include_str!("../migrations/0004_search.sql"),
 ];
 
 /// The version this Plumb writes; `user_version` in the file.

@@ -2,7 +2,10 @@
 
 use crate::{VerdictCode, register_map::GateStatus};
 use plumb_inspection::{PartId, RecipeNumber};
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 /// From the link to the station, in order.
 ///
@@ -42,6 +45,9 @@ pub enum PlcEvent {
         part: Option<PartId>,
         /// Belt encoder count at the photo-eye.
         encoder: u32,
+        /// It has not been there before this moment: the start of the last exchange without it. Where a PLC sends of its
+        /// own accord (EtherNet/IP), the last arrival without it.
+        since: Instant,
     },
     /// The PLC set Trigger when none could be taken; MissedTrigger is shown and the part gets no TriggerAck.
     MissedTrigger {

@@ -160,6 +160,8 @@ pub struct Handshake {
     open: VecDeque<Open>,
     events: VecDeque<PlcEvent>,
     events_lost: u64,
+    /// When the PLC was last asked, or last heard where it speaks of its own accord.
+    asked_at: Option<Instant>,
     seen: Seen,
 }
 
@@ -186,6 +188,7 @@ impl Handshake {
             open: VecDeque::new(),
             events: VecDeque::new(),
             events_lost: 0,
+            asked_at: None,
             seen: Seen::default(),
         }
     }
@@ -254,8 +257,14 @@ impl Handshake {
         self.limit_events();
     }
 
-    /// What the PLC said.
+    /// What the PLC said, of its own accord.
     pub fn incoming(&mut self, now: Instant, said: &FromPlc) {
+        self.answered(now, now, said);
+    }
+
+    /// What the PLC said when it was asked, at the earliest at `asked_at`.
+    pub fn answered(&mut self, now: Instant, asked_at: Instant, said: &FromPlc) {
+        let before_this = self.asked_at.replace(asked_at).unwrap_or(asked_at);
         (self.seen.from_plc, self.seen.heard_at) = (Some(*said), Some(now));
         let heard = self.events.is_empty();
         self.tick(now);
@@ -285,7 +294,7 @@ impl Handshake {
         let can_take = heard && self.can_take_a_trigger();
         let before = std::mem::replace(&mut self.part_seen, said.part);
         if let Some(edge) = self.trigger.read(now, said, can_take) {
-            self.part_announced(now, edge, said.part, said.encoder);
+            self.part_announced(now, edge, said, before_this);
         } else if let (Some(after), Some(part)) = (before, said.part)
             && after != part
             && !control.trigger
@@ -297,6 +306,7 @@ impl Handshake {
 
     /// A connection stands; `peer` names it in the log. The next block is the empty one.
     pub fn connected(&mut self, peer: impl fmt::Display) {
+        self.asked_at = None;
         if self.link == Link::Down {
             self.link = Link::Hello { peer: peer.to_string() };
         }
@@ -461,7 +471,8 @@ impl Handshake {
 
     // ---- small ones
 
-    fn part_announced(&mut self, now: Instant, edge: Edge, part: Option<PartId>, encoder: u32) {
+    fn part_announced(&mut self, now: Instant, edge: Edge, said: &FromPlc, since: Instant) {
+        let (part, encoder) = (said.part, said.encoder);
         if let Some(part) = part {
             // Whatever is still on its way for this number belongs to an earlier part.
             self.results.forget(now, part, &mut self.events);
@@ -472,7 +483,7 @@ impl Handshake {
             part.into_iter().for_each(|part| self.note_open(now, part));
         }
         self.events.push_back(match edge {
-            Edge::Taken => PlcEvent::TriggerRequested { part, encoder },
+            Edge::Taken => PlcEvent::TriggerRequested { part, encoder, since },
             Edge::Missed => PlcEvent::MissedTrigger { part, encoder },
         });
     }

@@ -114,7 +114,12 @@ impl Port {
         self.step(|shake, now| shake.delivered(now, block));
     }
 
-    /// The PLC said this.
+    /// The PLC said this when it was asked, at `asked_at`.
+    pub(crate) fn answered(&self, said: &FromPlc, asked_at: Instant) {
+        self.step(|shake, now| shake.answered(now, asked_at, said));
+    }
+
+    /// The PLC said this of its own accord.
     pub(crate) fn incoming(&self, said: &FromPlc) {
         self.step(|shake, now| shake.incoming(now, said));
     }

@@ -4,6 +4,7 @@ pub mod background;
 pub mod budget;
 pub mod changeover;
 pub mod cli;
+mod clock;
 pub mod comparison;
 pub mod config;
 mod crew;

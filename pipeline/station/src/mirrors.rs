@@ -10,7 +10,7 @@ use crate::{
     state::Health,
     threads,
 };
-use plumb_inspection::{PartId, TriggerSource};
+use plumb_inspection::PartId;
 use plumb_plc::{Answer, PlcError, PlcEvent, PlcLink, StationState};
 use prometheus::IntCounter;
 use std::{io, sync::Arc, thread::JoinHandle};
@@ -208,9 +208,9 @@ impl Mirror {
                 self.down(Some(says));
             }
             PlcEvent::PlcBack => self.down(None),
-            PlcEvent::TriggerRequested { part, encoder } if self.config.triggers => {
+            PlcEvent::TriggerRequested { part, encoder, since } if self.config.triggers => {
                 let numbered_by_plc = part.is_some();
-                let part = self.desk.ask(TriggerSource::Plc, part, Some(encoder));
+                let part = self.desk.announced(part, encoder, since);
                 if !numbered_by_plc {
                     self.link.begun(part);
                 }

@@ -44,24 +44,25 @@ impl State {
 #[derive(Debug, Default)]
 pub struct Health(Mutex<Facts>);
 
-#[derive(Debug, Default)]
-struct Facts {
+/// What is known, as everybody reported it last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
     warm: bool,
     stopping: bool,
-    fault: Option<String>,
-    awaited: BTreeSet<CameraId>,
-    cameras: BTreeMap<CameraId, Option<String>>,
-    plc: Option<String>,
-    ledger: Option<String>,
-    withheld: Option<String>,
-    held: Option<String>,
-    stand_ins: Vec<String>,
-    models: BTreeMap<(ModelId, usize), String>,
-    mirrors: BTreeMap<String, String>,
-    out_of_step: Option<String>,
-    budget: Option<String>,
-    line_stop: Vec<String>,
-    silent: Vec<&'static str>,
+    pub(crate) fault: Option<String>,
+    pub(crate) awaited: BTreeSet<CameraId>,
+    pub(crate) cameras: BTreeMap<CameraId, Option<String>>,
+    pub(crate) plc: Option<String>,
+    pub(crate) ledger: Option<String>,
+    pub(crate) withheld: Option<String>,
+    pub(crate) held: Option<String>,
+    pub(crate) stand_ins: Vec<String>,
+    pub(crate) models: BTreeMap<(ModelId, usize), String>,
+    pub(crate) mirrors: BTreeMap<String, String>,
+    pub(crate) out_of_step: Option<String>,
+    pub(crate) budget: Option<String>,
+    pub(crate) line_stop: Vec<String>,
+    pub(crate) silent: Vec<&'static str>,
 }
 
 /// The state, and every sentence that explains it.
@@ -228,6 +229,11 @@ impl Health {
         };
         reasons.extend(facts.line_stop.iter().cloned());
         Condition { state, reasons }
+    }
+
+    /// Everything that was reported last, thing by thing.
+    pub(crate) fn known(&self) -> Facts {
+        self.facts().clone()
     }
 
     fn facts(&self) -> MutexGuard<'_, Facts> {

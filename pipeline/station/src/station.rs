@@ -6,10 +6,12 @@
 use crate::{
     background::{
         Background, LedgerKeeper, Tap, Watchman,
+        console::{Gathering, Sources, Window},
         opc_ua::{self, Door, OpcUa},
     },
     budget::{self, Stopwatch},
     changeover::Changeover,
+    clock::LastAnswer,
     config::{CameraPlan, Plan, Preload, TriggerSection},
     crew::Crew,
     cutters::Cutters,
@@ -27,6 +29,7 @@ use crate::{
 };
 use crossbeam_channel::bounded;
 use plumb_capture::{Camera, CameraEvent, LineCamera, SourceConfig, trigger::PhotoEye};
+use plumb_console::{Console, Order, Seen, Setup, Watchers};
 use plumb_inference::Runtime;
 use plumb_inspection::{CameraId, Frame, PartId, TriggerSource, Trip};
 use plumb_ledger::{Ledger, ModelError};
@@ -39,7 +42,7 @@ use std::{
     sync::Arc,
     thread::JoinHandle,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Why a station does not start. The exit code says whose turn it is.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +87,9 @@ pub struct Station {
     pub address: Option<SocketAddr>,
     /// Where OPC UA is served, if it is.
     pub opc_ua_address: Option<SocketAddr>,
+    /// The one-time password of the console's account `admin`, where this start made that account. To be shown on the
+    /// terminal, once.
+    pub first_password: Option<String>,
     /// Counts everything.
     pub metrics: Arc<Metrics>,
     plan: Arc<Plan>,
@@ -164,6 +170,22 @@ impl Station {
         let opcua = plan.opcua.clone().filter(|_| !replay);
         let tap = if opcua.is_some() { Some(heard_by(publisher.clone(), plan.clone(), tap)) } else { tap };
         let mut stages = vec![mender_thread];
+        let mut console = None;
+        let mut window = None;
+        if !replay {
+            let sources = Sources {
+                plan: plan.clone(),
+                desk: desk.clone(),
+                metrics: metrics.clone(),
+                health: health.clone(),
+                ledger: ledger.clone(),
+                clock: LastAnswer::default(),
+            };
+            let (shown, setup, orders) = open_console(sources)?;
+            stages.push(shown.1);
+            window = Some(shown.0);
+            console = Some((setup, orders));
+        }
         let (mirror_door, mirrors) =
             mirrors::start(&plan.mirrors, desk.clone(), metrics.clone(), health.clone())
                 .map_err(StartError::device)?;
@@ -174,7 +196,7 @@ impl Station {
             desk: desk.clone(),
             editions: editions.clone(),
             changeover: changeover.clone(),
-            keeper: Box::new(LedgerKeeper::new(plan.clone(), ledger.clone(), tap, !replay)),
+            keeper: Box::new(LedgerKeeper::new(plan.clone(), ledger.clone(), tap, window)),
             shadow: shadow_door,
             mirrors: mirror_door,
             stopwatch: stopwatch.clone(),
@@ -249,12 +271,18 @@ impl Station {
             stopwatch,
             pulse: pulse.clone(),
         };
-        let background = Background::start(watchman, !replay).map_err(StartError::device)?;
+        let mut first_password = None;
+        let console = console.map(|(setup, orders)| {
+            first_password = setup.first_password;
+            (setup.console, orders)
+        });
+        let background = Background::start(watchman, console).map_err(StartError::device)?;
         let address = background.address;
         let crew = changeover.start(crew).map_err(StartError::device)?;
         Ok(Self {
             address,
             opc_ua_address: opc_ua.as_ref().map(OpcUa::address),
+            first_password,
             metrics,
             plan,
             desk,
@@ -360,6 +388,24 @@ impl Station {
             None => Err(StartError::Device("the ledger is still in use and could not be closed".to_owned())),
         }
     }
+}
+
+/// The console, what feeds it from the hot path, and what people will want of the station.
+#[expect(clippy::type_complexity, reason = "taken apart where it is called")]
+fn open_console(
+    sources: Sources,
+) -> Result<((Window, JoinHandle<()>), Setup, mpsc::Receiver<Order>), StartError> {
+    let config = sources.plan.console.clone();
+    let ledger = sources.plan.station.data.clone();
+    let watchers = Watchers::default();
+    let (window, glimpses, counts) = Window::new(watchers.clone(), config.live_fps);
+    let (pictures, live) = watch::channel(None);
+    let (gathering, snapshot) = Gathering::new(sources, (glimpses, counts), pictures);
+    let thread = gathering.start().map_err(StartError::device)?;
+    // Eight orders that wait: more people than that do not press a button within a second.
+    let (orders, ordered) = mpsc::channel(8);
+    let setup = Console::open(Seen { snapshot, live, watchers, ledger, orders }, config);
+    Ok(((window, thread), setup, ordered))
 }
 
 /// Every record goes to OPC UA's clients as well as to who hears it already.

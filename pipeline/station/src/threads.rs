@@ -13,7 +13,8 @@
 //! | `loader` | one recipe while it is loaded beside a running one | it is loaded |
 //! | `mender` | models whose device failed, and those that are done with | every device thread has ended |
 //! | `shadow` | the sessions of models that look on | `hot` ends |
-//! | `background` | HTTP | told to, last |
+//! | `console` | what the console shows: last parts, counts, health, live pictures; stands back | `hot` ends |
+//! | `background` | HTTP, the console's pages (files and passwords on threads that stand back) | told to, last |
 //! | `opc-ua` | the OPC UA server's sessions (a runtime with one worker; hashing and files on up to four more) | told to, with `background` |
 //! | `ledger`, `pictures` | the data folder (made by `ledger`) | told to, after `hot` |
 

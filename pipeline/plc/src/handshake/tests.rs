@@ -75,7 +75,8 @@ fn a_part_goes_through_trigger_exposure_and_result() {
     bench.said.control.trigger = true;
     (bench.said.part, bench.said.encoder) = (PartId::new(7), 1_234);
     bench.exchange();
-    assert_eq!(bench.events(), [PlcEvent::TriggerRequested { part: Some(part(7)), encoder: 1_234 }]);
+    let since = bench.now - ms(1);
+    assert_eq!(bench.events(), [PlcEvent::TriggerRequested { part: Some(part(7)), encoder: 1_234, since }]);
     let status = bench.exchange().status;
     assert!(status.trigger_ack && !status.trigger_ready && status.busy);
     bench.shake.exposing(bench.now);

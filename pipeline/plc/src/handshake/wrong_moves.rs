@@ -27,8 +27,9 @@ fn pass(bench: &mut Bench, id: u32) -> ToPlc {
     bench.exchange()
 }
 
-fn taken(id: u32) -> PlcEvent {
-    PlcEvent::TriggerRequested { part: Some(part(id)), encoder: 0 }
+/// The exchange at `risen` was the first to show it.
+fn taken(id: u32, risen: Instant) -> PlcEvent {
+    PlcEvent::TriggerRequested { part: Some(part(id)), encoder: 0, since: risen - ms(1) }
 }
 
 fn missed(id: u32) -> PlcEvent {
@@ -67,25 +68,27 @@ fn a_trigger_found_high_after_a_reconnect_is_missed() {
 fn a_trigger_never_dropped_is_one_part_and_the_next_needs_a_rise() {
     let mut bench = Bench::connected();
     raise(&mut bench, 1);
+    let risen = bench.now;
     assert!(bench.after(900).status.trigger_ack);
     assert!(!bench.after(200).status.trigger_ack);
     let ended = PlcEvent::WaitEnded { wait: Wait::TriggerDrop, part: Some(part(1)) };
-    assert_eq!(bench.events(), [taken(1), ended]);
+    assert_eq!(bench.events(), [taken(1, risen), ended]);
     bench.after(500);
     assert_eq!(bench.events(), [], "a level is no part");
     bench.said.control.trigger = false;
     bench.exchange();
     assert!(bench.exchange().status.trigger_ready);
     raise(&mut bench, 2);
-    assert_eq!(bench.events(), [taken(2)]);
+    assert_eq!(bench.events(), [taken(2, bench.now)]);
 }
 
 #[test]
 fn another_part_under_a_held_trigger_is_missed_and_the_first_is_answered() {
     let mut bench = Bench::connected();
     raise(&mut bench, 1);
+    let risen = bench.now;
     raise(&mut bench, 2);
-    assert_eq!(bench.events(), [taken(1), missed(2)]);
+    assert_eq!(bench.events(), [taken(1, risen), missed(2)]);
     let block = pass(&mut bench, 1);
     assert!(block.status.missed_trigger && !block.status.trigger_ack);
     assert_eq!((block.part, block.code), (Some(part(1)), VerdictCode::Pass));
@@ -111,7 +114,10 @@ fn a_part_whose_trigger_or_enable_fell_too_early_is_answered_all_the_same() {
 fn a_part_without_a_number_is_left_to_the_station() {
     let mut bench = Bench::connected();
     raise(&mut bench, 0);
-    assert_eq!(bench.events(), [PlcEvent::TriggerRequested { part: None, encoder: 0 }]);
+    assert_eq!(
+        bench.events(),
+        [PlcEvent::TriggerRequested { part: None, encoder: 0, since: bench.now - ms(1) }]
+    );
     bench.shake.begun(bench.now, part(901));
     assert!(bench.exchange().status.busy);
     assert_eq!(pass(&mut bench, 901).part, Some(part(901)));

@@ -129,7 +129,7 @@ impl Probe<'_> {
         self.events.clear();
         let taken = self.until(self.patience, |probe| {
             probe.events.iter().find_map(|event| match event {
-                PlcEvent::TriggerRequested { part, encoder } => Some((*part, *encoder)),
+                PlcEvent::TriggerRequested { part, encoder, .. } => Some((*part, *encoder)),
                 _ => None,
             })
         });

@@ -200,7 +200,7 @@ impl<W: Wire> Cyclic<W> {
         };
         port.round_trip(asked_at.elapsed(), block.status.results_valid);
         port.delivered(block);
-        port.incoming(&FromPlc::decode(&said));
+        port.answered(&FromPlc::decode(&said), asked_at);
         Ok(())
     }
 

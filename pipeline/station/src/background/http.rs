@@ -1,4 +1,4 @@
-//! The one HTTP listener: `/metrics`, `/healthz`, `/readyz` and `/api/v1`. Whatever the database does, `/metrics` answers.
+//! The one HTTP listener: `/metrics`, `/healthz`, `/readyz`, `/api/v1`, and the console's pages beside them. Whatever the database does, `/metrics` answers.
 
 mod models;
 mod recipes;
@@ -10,14 +10,15 @@ use axum::{
     Json, Router,
     extract::{Path, Query, State},
     http::{StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
+use plumb_console::Console;
 use plumb_inspection::{PartId, TriggerSource};
 use plumb_ledger::RecordVerdict;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 type Shared = State<Arc<Watchman>>;
@@ -29,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) async fn serve(
     listener: std::net::TcpListener,
     watchman: Arc<Watchman>,
+    console: &Arc<Console>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
@@ -38,6 +40,9 @@ pub(super) async fn serve(
             return;
         }
     };
+    // The console counts failed logins by address.
+    let service =
+        routes(watchman).merge(console.router()).into_make_service_with_connect_info::<SocketAddr>();
     let mut last_call = stopped.clone();
     let until = async move {
         let _ = stopped.changed().await;
@@ -47,7 +52,7 @@ pub(super) async fn serve(
         tokio::time::sleep(PATIENCE).await;
     };
     tokio::select! {
-        ended = axum::serve(listener, routes(watchman)).with_graceful_shutdown(until) => {
+        ended = axum::serve(listener, service).with_graceful_shutdown(until) => {
             if let Err(error) = ended {
                 tracing::error!(%error, "HTTP ended.");
             }
@@ -58,7 +63,6 @@ pub(super) async fn serve(
 
 fn routes(watchman: Arc<Watchman>) -> Router {
     Router::new()
-        .route("/", get(front))
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
@@ -77,21 +81,6 @@ fn routes(watchman: Arc<Watchman>) -> Router {
         .route("/api/v1/parts/{id}", get(part))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "there is nothing at this address; see /") })
         .with_state(watchman)
-}
-
-async fn front(State(watchman): Shared) -> Html<String> {
-    let condition = watchman.health.condition();
-    Html(format!(
-        "<!doctype html><html lang=\"en\"><title>Plumb</title>\
-         <body style=\"font:16px/1.5 system-ui;margin:2rem;max-width:40rem\">\
-         <h1>Plumb {version}</h1><p>This station is <strong>{state}</strong>.</p>\
-         <ul><li><a href=\"/metrics\">/metrics</a> for Prometheus</li>\
-         <li><a href=\"/readyz\">/readyz</a> and <a href=\"/healthz\">/healthz</a></li>\
-         <li><a href=\"/api/v1/parts\">/api/v1/parts</a>: the latest records</li>\
-         <li><a href=\"/api/v1/openapi.json\">/api/v1/openapi.json</a>: the API</li></ul></body></html>",
-        version = env!("CARGO_PKG_VERSION"),
-        state = condition.state.as_str(),
-    ))
 }
 
 async fn metrics(State(watchman): Shared) -> impl IntoResponse {

@@ -1,5 +1,6 @@
 //! From an answered part to its record and pictures. Runs at the end of the hot path, so it only ever tries queues.
 
+use super::console::Window;
 use crate::{
     config::Plan,
     edition::LoadedRecipe,
@@ -24,14 +25,21 @@ pub struct LedgerKeeper {
     records: RecordSender,
     pictures: PictureSender,
     tap: Option<Tap>,
+    window: Option<Window>,
     keeps_pictures: bool,
 }
 
 impl LedgerKeeper {
-    /// Pictures are not kept of pictures: a replay keeps none.
-    pub fn new(plan: Arc<Plan>, ledger: Arc<Ledger>, tap: Option<Tap>, keeps_pictures: bool) -> Self {
+    /// A replay has no console, and pictures are not kept of pictures.
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        ledger: Arc<Ledger>,
+        tap: Option<Tap>,
+        window: Option<Window>,
+    ) -> Self {
+        let keeps_pictures = window.is_some();
         let (records, pictures) = (ledger.writer(), ledger.pictures());
-        Self { plan, ledger, records, pictures, tap, keeps_pictures }
+        Self { plan, ledger, records, pictures, tap, window, keeps_pictures }
     }
 }
 
@@ -43,6 +51,9 @@ impl Keeper for LedgerKeeper {
         tell_calibrations(&self.plan, &mut record, &frames);
         if let Some(tap) = &mut self.tap {
             tap(&record);
+        }
+        if let Some(window) = &mut self.window {
+            window.show(&record, &frames);
         }
         let keep =
             self.keeps_pictures && keep_picture(record.verdict, part, self.plan.ledger.keep_pass_share);

@@ -1,5 +1,6 @@
 //! Everything that may be slow, kept away from the hot path: records and pictures, HTTP, OPC UA, looking after the disk.
 
+pub(crate) mod console;
 mod http;
 mod ledger;
 pub mod opc_ua;
@@ -10,8 +11,9 @@ pub use ledger::{LedgerKeeper, Tap};
 pub use watchman::Watchman;
 
 use crate::threads;
+use plumb_console::{Console, Order};
 use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// Runtime `background` on a thread of its own: HTTP and the watchman's rounds.
 pub struct Background {
@@ -22,21 +24,30 @@ pub struct Background {
 }
 
 impl Background {
-    /// Listens before it returns, so that a taken port is told at the start.
+    /// Listens before it returns, so that a taken port is told at the start. Without a console nothing is served.
     ///
     /// # Errors
     /// When the address cannot be listened on, with the address.
-    pub fn start(watchman: Watchman, serve_http: bool) -> io::Result<Self> {
-        let listener = serve_http.then(|| listen(watchman.plan.station.listen)).transpose()?;
+    pub(crate) fn start(
+        watchman: Watchman,
+        console: Option<(Arc<Console>, mpsc::Receiver<Order>)>,
+    ) -> io::Result<Self> {
+        let listener = console.is_some().then(|| listen(watchman.plan.station.listen)).transpose()?;
         let address = listener.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // What is asked of the disk, and passwords, give way to everything else; what answers a scrape does not.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .on_thread_start(threads::stand_back)
+            .build()?;
         let (stop, stopped) = watch::channel(false);
         let watchman = Arc::new(watchman);
         let work = move || {
             runtime.block_on(async {
                 let serve = async {
-                    if let Some(listener) = listener {
-                        http::serve(listener, watchman.clone(), stopped.clone()).await;
+                    if let (Some(listener), Some((console, orders))) = (listener, console) {
+                        tokio::spawn(console::carry_out(watchman.clone(), orders));
+                        tokio::spawn(console.clone().watch_audit_log());
+                        http::serve(listener, watchman.clone(), &console, stopped.clone()).await;
                     }
                 };
                 tokio::join!(serve, watchman.walk(stopped.clone()));

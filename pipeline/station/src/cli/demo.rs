@@ -3,7 +3,7 @@
 use super::{
     Exit, fail, print,
     replay::line,
-    run::{exit_of, stop_on_signal},
+    run::{exit_of, first_login, stop_on_signal},
     say,
 };
 use crate::{
@@ -29,7 +29,7 @@ pub(super) struct Demo {
     /// End after so many parts.
     #[arg(long)]
     parts: Option<u64>,
-    /// Where /metrics, /readyz and /api/v1 are served.
+    /// Where the console, /metrics, /readyz and /api/v1 are served.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// What is on the belt.
@@ -99,7 +99,10 @@ impl Demo {
         let model = recipe.judging().next().map_or_else(String::new, told);
         say(&format!("{product}, {} a minute, seed {}{model}", demo.parts_per_minute, self.seed));
         if let Some(address) = demo.address() {
-            say(&format!("metrics http://{address}/metrics"));
+            say(&format!("console http://{address}/   metrics http://{address}/metrics"));
+        }
+        if let Some(line) = first_login(demo.station()) {
+            say(&line);
         }
         if let Some(data) = &self.data {
             say(&format!("config, ledger and pictures in {}", data.display()));

@@ -194,13 +194,7 @@ fn recipe_looks(recipe: &LoadedRecipe) -> Vec<Look> {
 
 /// Without a synchronised clock, records of two stations cannot be laid side by side.
 fn clock() -> Look {
-    let synchronised = std::process::Command::new("timedatectl")
-        .args(["show", "--property=NTPSynchronized", "--value"])
-        .output()
-        .ok()
-        .filter(|output| output.status.success())
-        .map(|output| String::from_utf8_lossy(&output.stdout).trim() == "yes");
-    match synchronised {
+    match crate::clock::is_synchronised() {
         Some(true) => ok("clock is synchronised"),
         Some(false) => warn(
             "clock is not synchronised; times in records drift",

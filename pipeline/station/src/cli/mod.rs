@@ -1,6 +1,7 @@
 //! The command line: data on stdout, talk on stderr, and an exit code that says whose turn it is.
 
 mod align;
+mod audit;
 mod calibrate;
 mod charts;
 mod check;
@@ -54,6 +55,9 @@ enum Command {
     /// Parts in the ledger: find, show, export them, and say what they really were.
     #[command(subcommand)]
     Parts(parts::Parts),
+    /// Who did what at the console: prove that the log is what was written, take it away.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// For whoever programs the PLC: look at the block, try the handshake.
     #[command(subcommand)]
     Plc(plc::Plc),
@@ -125,6 +129,7 @@ pub fn main() -> ExitCode {
         Command::Replay(replay) => replay.run(),
         Command::Model(model) => model.run(),
         Command::Parts(parts) => parts.run(),
+        Command::Audit(audit) => audit.run(),
         Command::Plc(plc) => plc.run(),
         Command::Charts(charts) => charts.run(),
         Command::Threshold(threshold) => threshold.run(),
@@ -177,7 +182,7 @@ fn log_to_stderr(verbose: u8, quiet: bool, tells_itself: bool) {
         _ => "trace",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("PLUMB_LOG").unwrap_or_else(|_| {
-        tracing_subscriber::EnvFilter::new(format!("warn,plumb={level},plumb_station={level},plumb_capture={level},plumb_plc={level},plumb_opcua={level},plumb_ledger={level},plumb_inference={level}"))
+        tracing_subscriber::EnvFilter::new(format!("warn,plumb={level},plumb_station={level},plumb_capture={level},plumb_plc={level},plumb_opcua={level},plumb_ledger={level},plumb_console={level},plumb_inference={level}"))
     });
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_target(false);

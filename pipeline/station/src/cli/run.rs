@@ -60,7 +60,12 @@ impl Run {
             Err(error) => return fail(exit_of(&error), error),
         };
         if let Some(address) = station.address {
-            say(&format!("metrics http://{address}/metrics   state http://{address}/readyz"));
+            say(&format!(
+                "console http://{address}/   metrics http://{address}/metrics   state http://{address}/readyz"
+            ));
+        }
+        if let Some(line) = first_login(&station) {
+            say(&line);
         }
         if let Some(address) = station.opc_ua_address {
             say(&format!("OPC UA opc.tcp://{address}"));
@@ -93,6 +98,12 @@ impl Run {
             Err(error) => fail(exit_of(&error), error),
         }
     }
+}
+
+/// How to log in at the console for the first time, where nobody has yet.
+pub(super) fn first_login(station: &Station) -> Option<String> {
+    let password = station.first_password.as_ref()?;
+    Some(format!("first login: admin with {password} (shown this once; you choose your own then)"))
 }
 
 pub(super) fn exit_of(error: &StartError) -> Exit {

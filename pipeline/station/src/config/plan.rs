@@ -10,6 +10,7 @@ use super::{
     recipe::{RecipePlan, RecipeReader, check_camera},
 };
 use plumb_capture::{SourceConfig, WatchConfig, trigger::PhotoEye};
+use plumb_console::ConsoleConfig;
 use plumb_inspection::{CameraId, FlatField, Lens, MmPerPx, RecipeNumber};
 use plumb_ledger::LedgerConfig;
 use plumb_line::LineConfig;
@@ -43,6 +44,8 @@ pub struct Plan {
     pub pair_within: Option<Duration>,
     /// How records are kept.
     pub ledger: LedgerConfig,
+    /// Who may see what in a browser.
+    pub console: ConsoleConfig,
     /// The built-in line, where a camera of kind `line` or `plumb demo` wants it.
     pub line: Option<LineConfig>,
     /// What the models run on.
@@ -110,9 +113,9 @@ struct Reader<'p> {
     problems: &'p mut Problems,
 }
 
-const SECTIONS: [&str; 12] = [
-    "station", "camera", "trigger", "plc", "mirror", "gate", "tracking", "ledger", "line", "infer", "trend",
-    "opcua",
+const SECTIONS: [&str; 13] = [
+    "station", "camera", "trigger", "plc", "mirror", "gate", "tracking", "ledger", "console", "line",
+    "infer", "trend", "opcua",
 ];
 
 impl Reader<'_> {
@@ -131,6 +134,10 @@ impl Reader<'_> {
         for (key, says) in ledger.problems() {
             let route: Vec<&str> = ["ledger"].into_iter().chain(key.split('.')).collect();
             self.problems.push(document.problem(&route, format!("{key} {says}")));
+        }
+        let console: ConsoleConfig = self.optional(&document, "console").unwrap_or_default();
+        for (key, says) in console.problems() {
+            self.problems.push(document.problem(&["console", key], format!("{key} {says}")));
         }
         let LineSide { plc, mirrors, gate, pair_within } =
             LineSide::read(&document, &folder, trigger.as_ref(), self.problems);
@@ -170,6 +177,7 @@ impl Reader<'_> {
             gate,
             pair_within,
             ledger,
+            console,
             line,
             infer,
             trend,

@@ -87,6 +87,16 @@ impl Seat {
     }
 }
 
+/// How a part came to be known.
+enum Came<'a> {
+    /// Somebody asked, just now.
+    Now,
+    /// The PLC announced it, no earlier than then.
+    Since(Instant),
+    /// Its picture is there.
+    Seen(&'a CameraId, Frame),
+}
+
 impl Desk {
     /// A desk with a place for each camera; cameras are seated by [`Desk::adopt`].
     #[expect(
@@ -150,7 +160,7 @@ impl Desk {
                 self.metrics.dropped(camera, Dropped::Corrupt, 1);
                 let is_part = matches!(&self.lead, Some((lead, Lead::Frame)) if lead == camera);
                 if is_part {
-                    let part = self.begin(TriggerSource::Frame, None, None, None);
+                    let part = self.begin(TriggerSource::Frame, None, None, Came::Now);
                     self.lost(part, Some(camera), Cause::Preprocess);
                 }
             }
@@ -161,9 +171,15 @@ impl Desk {
         }
     }
 
-    /// A part begins because somebody asked: the API or the PLC. Every view is the next frame of its camera.
+    /// A part begins because somebody asked, just now. Every view is the next frame of its camera.
     pub fn ask(&self, source: TriggerSource, part: Option<PartId>, encoder: Option<u32>) -> PartId {
-        self.begin(source, part, encoder, None)
+        self.begin(source, part, encoder, Came::Now)
+    }
+
+    /// A part begins because the PLC has announced it, no earlier than at `since`: its picture may come so much sooner
+    /// too late, since the part has moved on meanwhile.
+    pub fn announced(&self, part: Option<PartId>, encoder: u32, since: Instant) -> PartId {
+        self.begin(TriggerSource::Plc, part, Some(encoder), Came::Since(since))
     }
 
     /// True if no camera still owes the frame of its last trigger, so that the next one cannot be mistaken for it.
@@ -280,12 +296,12 @@ impl Desk {
     fn frame(&self, camera: &CameraId, frame: Frame, crossed: bool) {
         match &self.lead {
             Some((lead, Lead::Frame)) if lead == camera => {
-                self.begin(TriggerSource::Frame, None, None, Some((camera, frame)));
+                self.begin(TriggerSource::Frame, None, None, Came::Seen(camera, frame));
                 return;
             }
             Some((lead, Lead::PhotoEye)) if lead == camera => {
                 if crossed {
-                    self.begin(TriggerSource::PhotoEye, None, None, Some((camera, frame)));
+                    self.begin(TriggerSource::PhotoEye, None, None, Came::Seen(camera, frame));
                 }
                 return;
             }
@@ -345,9 +361,10 @@ impl Desk {
         source: TriggerSource,
         part: Option<PartId>,
         encoder: Option<u32>,
-        seen: Option<(&CameraId, Frame)>,
+        came: Came<'_>,
     ) -> PartId {
-        let at = seen.as_ref().map_or_else(Stamp::now, |(_, frame)| frame.at);
+        let at = if let Came::Seen(_, frame) = &came { frame.at } else { Stamp::now() };
+        let earliest = if let Came::Since(since) = came { since.min(at.mono) } else { at.mono };
         let part = part.unwrap_or_else(|| self.numbers.next());
         self.metrics.triggered(source);
         // Stamped and counted in one step: an edition that nobody can be stamped with any more has no uncounted part.
@@ -366,11 +383,12 @@ impl Desk {
         if recipe.is_withheld() || self.health.is_held() {
             self.lost(part, None, Cause::NotReleased);
         }
-        let waiting = || Waiting { part, edition, since: at.mono, deadline };
-        for camera in recipe.cameras.iter().filter(|id| seen.as_ref().is_none_or(|(lead, _)| lead != id)) {
+        let waiting = || Waiting { part, edition, since: at.mono, earliest, deadline };
+        let has_seen = |id: &CameraId| matches!(&came, Came::Seen(lead, _) if *lead == id);
+        for camera in recipe.cameras.iter().filter(|id| !has_seen(id)) {
             self.queue(camera, waiting());
         }
-        if let Some((camera, frame)) = seen
+        if let Came::Seen(camera, frame) = came
             && recipe.cameras.contains(camera)
         {
             self.send(camera, frame, &waiting());
@@ -443,7 +461,7 @@ impl Desk {
             // Each lost frame was a part that went by unseen. It is owed an answer like any other. A jump by more
             // than a table of open parts is a counter that was reset, not a thousand parts.
             for _ in 0..count.min(64) {
-                let part = self.begin(TriggerSource::Frame, None, None, None);
+                let part = self.begin(TriggerSource::Frame, None, None, Came::Now);
                 self.lost(part, Some(camera), Cause::FrameLost);
             }
             return;

@@ -16,6 +16,8 @@ pub(super) struct Waiting {
     pub(super) part: PartId,
     pub(super) edition: Edition,
     pub(super) since: Instant,
+    /// It may have been where its picture is taken since then; no later than `since`.
+    pub(super) earliest: Instant,
     pub(super) deadline: Instant,
 }
 
@@ -213,9 +215,10 @@ impl Turns {
     /// Where such a picture could be taken for the next part's, because no number is known to tell them apart, nobody's
     /// come until the camera has been left alone for long enough.
     pub(super) fn overdue(&mut self, now: Instant, exposes: bool) -> Vec<PartId> {
-        let is_late = |(_, waiting): &&(u64, Waiting)| now > waiting.since + self.frame_wait;
-        let late = self.waiting.iter().take_while(is_late).count();
-        let mut parts: Vec<_> = self.waiting.drain(..late).map(|(_, waiting)| waiting.part).collect();
+        let is_late = |waiting: &Waiting| now > waiting.earliest + self.frame_wait;
+        let late = self.waiting.iter().filter(|(_, waiting)| is_late(waiting));
+        let mut parts: Vec<_> = late.map(|(_, waiting)| waiting.part).collect();
+        self.waiting.retain(|(_, waiting)| !is_late(waiting));
         if exposes && self.last.is_none() && !parts.is_empty() {
             parts.extend(self.settle(now + self.silence()));
         }
@@ -267,7 +270,8 @@ mod tests {
     const WAIT: Duration = Duration::from_millis(100);
 
     fn waiting(part: u32, since: Instant) -> Waiting {
-        Waiting { part: PartId::new(part).unwrap(), edition: Edition(1), since, deadline: since + WAIT }
+        let part = PartId::new(part).unwrap();
+        Waiting { part, edition: Edition(1), since, earliest: since, deadline: since + WAIT }
     }
 
     fn whose(turns: &mut Turns, number: Option<u64>, at: Instant) -> Result<u32, Whose> {
@@ -288,6 +292,18 @@ mod tests {
         turns.wait(waiting(3, later), true);
         assert_eq!(whose(&mut turns, Some(41), later), Err(Whose::Stale));
         assert_eq!(whose(&mut turns, Some(42), later), Ok(3));
+    }
+
+    #[test]
+    fn a_part_that_was_announced_late_has_less_time_for_its_picture() {
+        let (now, mut turns) = (Instant::now(), Turns::new(WAIT));
+        turns.wait(waiting(1, now), true);
+        assert_eq!(whose(&mut turns, Some(1), now), Ok(1));
+        let half = WAIT / 2;
+        turns.wait(Waiting { earliest: now, ..waiting(2, now + half) }, true);
+        assert_eq!(turns.overdue(now + WAIT, true), []);
+        assert_eq!(turns.overdue(now + WAIT + Duration::from_millis(1), true), [PartId::new(2).unwrap()]);
+        assert_eq!(whose(&mut turns, Some(2), now + WAIT + half), Err(Whose::Stale));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
     mirrors::Shown,
     state::State,
 };
-use plumb_inspection::{RecipeNumber, TriggerSource};
+use plumb_inspection::RecipeNumber;
 use plumb_plc::{GateStatus, PlcEvent, StationState, VerdictCode};
 use std::time::Instant;
 
@@ -15,9 +15,9 @@ impl VerdictStage {
     /// What the gate's PLC tells.
     pub(super) fn hear(&mut self, event: PlcEvent) {
         match event {
-            PlcEvent::TriggerRequested { part, encoder } => {
+            PlcEvent::TriggerRequested { part, encoder, since } => {
                 let numbered_by_plc = part.is_some();
-                let part = self.wires.desk.ask(TriggerSource::Plc, part, Some(encoder));
+                let part = self.wires.desk.announced(part, encoder, since);
                 if let Some(link) = &self.link {
                     if !numbered_by_plc {
                         link.begun(part);
