@@ -29,6 +29,7 @@ let busy = false;
 
 const SHOWN_MS = 150;
 const AGAIN_MS = 60_000;
+const ASK_MS = 5_000;
 
 let hide = 0;
 const tell = (text, bad = true) => {
@@ -51,8 +52,10 @@ const load = async (find = "") => {
     build();
     show();
   } catch (error) {
-    tell(`${texts.lost} ${error.message}`);
+    tell(`${texts.silent} ${error.message}`);
     el("progress").textContent = "";
+    page.hidden = el("done").hidden = true;
+    setTimeout(() => load(find), ASK_MS);
   }
 };
 

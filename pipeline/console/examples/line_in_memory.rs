@@ -203,7 +203,7 @@ fn run(
             let triggered_at = Some(record.triggered_at);
             drop(ledger.writer().try_send(record));
             // Somebody at the end of the line looks at most parts, a few at a time; the others wait for a review.
-            if part.get() % 5 != 0 {
+            if !part.get().is_multiple_of(5) {
                 known.push(Said { part, triggered_at, truth, why: "end of the line".into() });
             }
             if known.len() > 20 {
