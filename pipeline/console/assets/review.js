@@ -29,6 +29,7 @@ let busy = false;
 
 const SHOWN_MS = 150;
 const AGAIN_MS = 60_000;
+const ASK_MS = 5_000;
 
 let hide = 0;
 const tell = (text, bad = true) => {
@@ -51,8 +52,10 @@ const load = async (find = "") => {
     build();
     show();
   } catch (error) {
-    tell(`${texts.lost} ${error.message}`);
+    tell(`${texts.silent} ${error.message}`);
     el("progress").textContent = "";
+    page.hidden = el("done").hidden = true;
+    setTimeout(() => load(find), ASK_MS);
   }
 };
 
@@ -106,7 +109,9 @@ const show = () => {
     button.querySelector(".queued-word").replaceChildren(...(word ? [icon({ good: "verdict-pass", defective: "verdict-fail", unsure: "condition-unknown" }[word])] : []));
     button.dataset.word = word ?? "";
   });
-  el("queue").children[at]?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  // The queue alone is scrolled: on a narrow screen it lies below, and the picture stays where it is.
+  const [row, strip] = [el("queue").children[at], el("queue")];
+  if (row) strip.scrollLeft += row.getBoundingClientRect().left - strip.getBoundingClientRect().left - strip.clientWidth / 3;
   const part = el("part");
   part.textContent = `${texts.part} ${item.part_id}${item.serial ? ` · ${item.serial}` : ""}`;
   part.href = `/parts/${item.part_id}?at=${item.at}`;

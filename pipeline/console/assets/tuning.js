@@ -9,7 +9,7 @@ const el = (id) => document.getElementById(id);
 const say = (key, values = {}) =>
   Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), texts[key]);
 const [slider, value, claim] = [el("slider"), el("value"), el("claim")];
-const lost = (says) => { el("lost").textContent = says; el("lost").hidden = !says; };
+const lost = (says) => { el("lost").textContent = says; el("lost").hidden = !says; page.classList.toggle("old", !!says); };
 
 let known = null;    // what the station told of the rule
 let scores = null;   // sorted

@@ -84,6 +84,7 @@ fn texts(shell: &Shell) -> Value {
         "expired": shell.t("part.expired"),
         "not_shown": shell.t("review.not_shown"),
         "lost": shell.t("review.lost"),
+        "silent": shell.t("review.silent"),
         "nothing_to_undo": shell.t("review.nothing_to_undo"),
         "undone": shell.t("review.undone"),
         "none_found": shell.t("review.none_found"),
