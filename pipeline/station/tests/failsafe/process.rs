@@ -36,7 +36,7 @@ impl Process {
             .map_while(Result::ok)
             .find_map(|line| {
                 said += &format!("{line}\n");
-                line.strip_prefix("metrics http://")?.split('/').next()?.parse().ok()
+                line.strip_prefix("console http://")?.split('/').next()?.parse().ok()
             })
             .unwrap_or_else(|| panic!("plumb did not start:\n{said}"));
         // What it says later is of no interest, but it must not block on a full pipe.
