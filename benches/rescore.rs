@@ -64,6 +64,7 @@ fn replay(station: &Path, data: &Path, parts: u32) -> Outcome<f64> {
         root().join(std::env::var("CARGO_TARGET_DIR").unwrap_or("target".into())).join("release/plumb");
     let begun = Instant::now();
     let said = Command::new(plumb)
+        .arg("replay")
         .args([RECIPE.as_ref(), data.as_os_str(), "--station".as_ref(), station.as_os_str()])
         .args(["--scores", "--json", "--set", "no-defect=0.98"])
         .output()?;
