@@ -20,6 +20,7 @@ pub mod loading;
 pub mod memory;
 pub mod metrics;
 pub mod mirrors;
+pub mod priority;
 pub mod process;
 pub mod rejudge;
 pub mod replay;

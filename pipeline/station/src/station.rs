@@ -22,7 +22,7 @@ use crate::{
     lifecycle::Lifecycle,
     loading::{Loaded, Loader, Pace},
     metrics::{Labels, Metrics},
-    mirrors,
+    mirrors, priority,
     shadow::ShadowSeat,
     state::{Condition, Health},
     threads,
@@ -237,7 +237,10 @@ impl Station {
             crew.join(loaded).map_err(StartError::Device)?;
         }
         let firing = desk.clone();
-        let fire = move || fire_out.iter().for_each(|camera| firing.fire(&camera));
+        let fire = move || {
+            priority::come_soon();
+            fire_out.iter().for_each(|camera| firing.fire(&camera));
+        };
         stages.push(threads::spawn("trigger".to_owned(), fire).map_err(StartError::device)?);
 
         for camera in &plan.cameras {
@@ -518,6 +521,7 @@ fn start_hot(wires: VerdictWires, inboxes: HotInboxes) -> Result<JoinHandle<()>,
         });
     };
     let guarded = move || {
+        priority::come_soon();
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
             health.fault("the verdict stage ended by a panic; restart the station");
             // Parts that were open then, or on the wire: the PLC rejects them, and no record tells of them.

@@ -30,11 +30,3 @@ pub fn spawn<T: Send + 'static>(
 ) -> io::Result<thread::JoinHandle<T>> {
     thread::Builder::new().name(name).spawn(work)
 }
-
-/// Makes way for every other thread of this machine, for good: what this one does can wait. Threads that it starts do
-/// so too.
-pub fn stand_back() {
-    if let Err(error) = rustix::process::setpriority_process(None, 10) {
-        tracing::warn!(%error, "A thread in the background runs at full priority.");
-    }
-}

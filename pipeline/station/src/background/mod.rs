@@ -10,7 +10,7 @@ pub(crate) use http::family_of;
 pub use ledger::{LedgerKeeper, Tap};
 pub use watchman::Watchman;
 
-use crate::threads;
+use crate::{priority, threads};
 use plumb_console::{Console, Order};
 use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle};
 use tokio::sync::{mpsc, watch};
@@ -37,7 +37,7 @@ impl Background {
         // What is asked of the disk, and passwords, give way to everything else; what answers a scrape does not.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .on_thread_start(threads::stand_back)
+            .on_thread_start(priority::stand_back)
             .build()?;
         let (stop, stopped) = watch::channel(false);
         let watchman = Arc::new(watchman);
