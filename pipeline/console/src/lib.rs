@@ -40,11 +40,11 @@ mod shell;
 mod text;
 
 pub use command::{Command, Done, Order, Refused};
-pub use config::ConsoleConfig;
+pub use config::{ConsoleConfig, ConsoleTls};
 pub use console::{Console, Setup};
 pub use live::{BoxSeen, LivePicture, Look, Watchers};
 pub use page::{PageInfo, pages};
-pub use people::{Right, Who};
+pub use people::{LostPassword, Right, Who, one_time_password};
 pub use rules::{Evidence, NewThreshold, Piece, RuleScore, RuleSeen, Rules, Set};
 pub use seen::{
     Condition, HealthItem, Kind, Latency, PartSeen, RecipeSeen, Seen, ShiftCount, Snapshot, StationState,

@@ -85,6 +85,8 @@ pub struct Wiring {
 pub struct Station {
     /// Where HTTP is served, if it is; the port is the system's choice where the config says 0.
     pub address: Option<SocketAddr>,
+    /// SHA-256 of the console's certificate, where it is served over TLS.
+    pub fingerprint: Option<String>,
     /// Where OPC UA is served, if it is.
     pub opc_ua_address: Option<SocketAddr>,
     /// The one-time password of the console's account `admin`, where this start made that account. To be shown on the
@@ -281,10 +283,11 @@ impl Station {
             (setup.console, orders)
         });
         let background = Background::start(watchman, console).map_err(StartError::device)?;
-        let address = background.address;
+        let (address, fingerprint) = (background.address, background.fingerprint.clone());
         let crew = changeover.start(crew).map_err(StartError::device)?;
         Ok(Self {
             address,
+            fingerprint,
             opc_ua_address: opc_ua.as_ref().map(OpcUa::address),
             first_password,
             metrics,

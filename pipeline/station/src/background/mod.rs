@@ -4,6 +4,7 @@ pub(crate) mod console;
 mod http;
 mod ledger;
 pub mod opc_ua;
+pub(crate) mod tls;
 mod watchman;
 
 pub(crate) use http::family_of;
@@ -19,6 +20,8 @@ use tokio::sync::{mpsc, watch};
 pub struct Background {
     /// Where HTTP is served, if it is.
     pub address: Option<SocketAddr>,
+    /// SHA-256 of the certificate, where it is served over TLS.
+    pub fingerprint: Option<String>,
     stop: watch::Sender<bool>,
     thread: JoinHandle<()>,
 }
@@ -27,13 +30,20 @@ impl Background {
     /// Listens before it returns, so that a taken port is told at the start. Without a console nothing is served.
     ///
     /// # Errors
-    /// When the address cannot be listened on, with the address.
+    /// When the address cannot be listened on, with the address; when there is no certificate to show.
     pub(crate) fn start(
         watchman: Watchman,
         console: Option<(Arc<Console>, mpsc::Receiver<Order>)>,
     ) -> io::Result<Self> {
         let listener = console.is_some().then(|| listen(watchman.plan.station.listen)).transpose()?;
         let address = listener.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+        let station = &watchman.plan.station;
+        let identity = match (&watchman.plan.console.tls, address) {
+            (Some(tls), Some(address)) => Some(tls::identity(tls, &station.data, address)?),
+            _ => None,
+        };
+        let fingerprint = identity.as_ref().map(|identity| identity.fingerprint.clone());
+        let config = identity.map(|identity| identity.config);
         // What is asked of the disk, and passwords, give way to everything else; what answers a scrape does not.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -47,14 +57,14 @@ impl Background {
                     if let (Some(listener), Some((console, orders))) = (listener, console) {
                         tokio::spawn(console::carry_out(watchman.clone(), orders));
                         tokio::spawn(console.clone().watch_audit_log());
-                        http::serve(listener, watchman.clone(), &console, stopped.clone()).await;
+                        http::serve(listener, config, watchman.clone(), &console, stopped.clone()).await;
                     }
                 };
                 tokio::join!(serve, watchman.walk(stopped.clone()));
             });
         };
         let thread = threads::spawn("background".to_owned(), work)?;
-        Ok(Self { address, stop, thread })
+        Ok(Self { address, fingerprint, stop, thread })
     }
 
     /// Ends HTTP and the rounds.

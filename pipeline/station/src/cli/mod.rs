@@ -10,6 +10,7 @@ mod doctor;
 mod model;
 mod opcua;
 mod parts;
+mod people;
 mod plc;
 mod replay;
 mod run;
@@ -58,6 +59,9 @@ enum Command {
     /// Who did what at the console: prove that the log is what was written, take it away.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Who may log in at the console; a new password for whoever has lost theirs.
+    #[command(subcommand)]
+    People(people::People),
     /// For whoever programs the PLC: look at the block, try the handshake.
     #[command(subcommand)]
     Plc(plc::Plc),
@@ -130,6 +134,7 @@ pub fn main() -> ExitCode {
         Command::Model(model) => model.run(),
         Command::Parts(parts) => parts.run(),
         Command::Audit(audit) => audit.run(),
+        Command::People(people) => people.run(),
         Command::Plc(plc) => plc.run(),
         Command::Charts(charts) => charts.run(),
         Command::Threshold(threshold) => threshold.run(),

@@ -60,9 +60,12 @@ impl Run {
             Err(error) => return fail(exit_of(&error), error),
         };
         if let Some(address) = station.address {
-            say(&format!(
-                "console http://{address}/   metrics http://{address}/metrics   state http://{address}/readyz"
-            ));
+            let scheme = if station.fingerprint.is_some() { "https" } else { "http" };
+            let at = format!("{scheme}://{address}");
+            say(&format!("console {at}/   metrics {at}/metrics   state {at}/readyz"));
+        }
+        if let Some(fingerprint) = &station.fingerprint {
+            say(&format!("certificate SHA-256 {fingerprint}"));
         }
         if let Some(line) = first_login(&station) {
             say(&line);

@@ -9,6 +9,7 @@ use super::{
     problem::{Problem, Problems, suggest},
     recipe::{RecipePlan, RecipeReader, check_camera},
 };
+use crate::background::tls;
 use plumb_capture::{SourceConfig, WatchConfig, trigger::PhotoEye};
 use plumb_console::ConsoleConfig;
 use plumb_inspection::{CameraId, FlatField, Lens, MmPerPx, RecipeNumber};
@@ -135,9 +136,13 @@ impl Reader<'_> {
             let route: Vec<&str> = ["ledger"].into_iter().chain(key.split('.')).collect();
             self.problems.push(document.problem(&route, format!("{key} {says}")));
         }
-        let console: ConsoleConfig = self.optional(&document, "console").unwrap_or_default();
+        let mut console: ConsoleConfig = self.optional(&document, "console").unwrap_or_default();
         for (key, says) in console.problems() {
             self.problems.push(document.problem(&["console", key], format!("{key} {says}")));
+        }
+        console.tls = console.tls.map(|tls| tls.relative_to(&folder));
+        for says in console.tls.iter().flat_map(tls::file_problems) {
+            self.problems.push(document.problem(&["console", "tls"], says));
         }
         let LineSide { plc, mirrors, gate, pair_within } =
             LineSide::read(&document, &folder, trigger.as_ref(), self.problems);
