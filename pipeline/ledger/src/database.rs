@@ -157,8 +157,8 @@ fn insert(to: &Transaction<'_>, records: &[RecordRow], pictures: &[PictureRow]) 
         }
     }
     let mut insert = to.prepare_cached(
-        "INSERT INTO pictures (id, part_id, triggered_us, camera, kind, path, sha256, missing)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO pictures (id, part_id, triggered_us, camera, kind, path, sha256, missing, bytes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING",
     )?;
     for row in pictures {
         let (path, sha256) = row.file.as_ref().map(|file| (&file.path, &file.sha256)).unzip();
@@ -170,7 +170,8 @@ fn insert(to: &Transaction<'_>, records: &[RecordRow], pictures: &[PictureRow]) 
             row.kind,
             path,
             sha256,
-            row.missing
+            row.missing,
+            row.file.as_ref().map(|file| file.bytes),
         ])?;
     }
     Ok(())

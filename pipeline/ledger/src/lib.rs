@@ -35,6 +35,7 @@ mod picture;
 mod proposal;
 mod reader;
 mod record;
+mod retention;
 mod schema;
 mod search;
 mod shadow;
@@ -55,6 +56,9 @@ pub use proposal::{NewProposal, Proposal, ProposalBook, ProposalError, ProposalS
 pub use reader::{Query, Reader};
 pub use record::{
     MissingPicture, ModelRecord, Picture, PlcRecord, Record, RecordVerdict, Schema, Timings, ViewRecord,
+};
+pub use retention::{
+    DiskUse, KEEP_RULES, KeepConfig, KeepRule, Outlook, Pin, PinBook, PinError, Span, Sweep, Swept,
 };
 pub use search::{Cursor, CursorError, Found, Search};
 pub use shadow::{

@@ -120,11 +120,12 @@ impl PictureRow {
     }
 }
 
-/// Where a picture lies, below the ledger's folder, and its digest in hex.
+/// Where a picture lies, below the ledger's folder, its digest in hex, and its size.
 #[derive(Debug)]
 pub(crate) struct StoredFile {
     pub(crate) path: String,
     pub(crate) sha256: String,
+    pub(crate) bytes: i64,
 }
 
 /// What the thread owns.
@@ -209,7 +210,7 @@ impl PictureWriter {
             PictureError::Write { path: self.folder.join(&day), source }
         })?;
         let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(StoredFile { path, sha256 })
+        Ok(StoredFile { path, sha256, bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX) })
     }
 
     /// A PLC may give one part id twice a day; the second picture is `…-2.jpg`. Only this thread makes names, so one

@@ -8,12 +8,13 @@ use std::{
 };
 
 /// Step `n` brings version `n` to `n + 1`. Steps are only ever added.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../migrations/0001_records_and_pictures.sql"),
     include_str!("../migrations/0002_models_and_shadow.sql"),
     include_str!("../migrations/0003_truths.sql"),
     include_str!("../migrations/0004_search.sql"),
     include_str!("../migrations/0005_words.sql"),
+    include_str!("../migrations/0006_keeping.sql"),
 ];
 
 /// The version this Plumb writes; `user_version` in the file.
