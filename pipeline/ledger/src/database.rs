@@ -184,6 +184,11 @@ impl LedgerError {
         self.sqlite_code().is_some_and(|code| matches!(code, ConstraintViolation | TooBig | TypeMismatch))
     }
 
+    /// True if the disk is full.
+    pub(crate) fn is_for_want_of_room(&self) -> bool {
+        self.sqlite_code().is_some_and(|code| matches!(code, ErrorCode::DiskFull))
+    }
+
     /// True if another program holds the database for a moment; the connection is good.
     pub(crate) fn is_busy(&self) -> bool {
         self.sqlite_code()

@@ -16,7 +16,7 @@ use std::{
     fs, io,
     io::Write as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::Duration,
 };
@@ -180,6 +180,9 @@ impl PictureWriter {
             .map_err(|source| PictureError::Encode { picture: format!("{:?}", job.image), source })?;
         let (mut left, wait) = ATTEMPTS;
         loop {
+            if self.counters.on_reserve.load(Relaxed) {
+                return Err(PictureError::Full); // the room that is left is for records
+            }
             left -= 1;
             match self.store(job, &bytes) {
                 Err(_) if left > 0 => thread::sleep(wait),
@@ -241,6 +244,8 @@ enum PictureError {
     Encode { picture: String, source: image::ImageError },
     #[error("no picture could be written to {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
+    #[error("the disk is full, and what room is left is kept for records")]
+    Full,
 }
 
 #[cfg(test)]

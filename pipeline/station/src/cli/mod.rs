@@ -7,6 +7,7 @@ mod charts;
 mod check;
 mod demo;
 mod doctor;
+mod ledger;
 mod model;
 mod opcua;
 mod parts;
@@ -55,6 +56,9 @@ enum Command {
     /// Parts in the ledger: find, show, export them, and say what they really were.
     #[command(subcommand)]
     Parts(parts::Parts),
+    /// The ledger as a whole: check it, back it up, what is kept how long, how long the disk lasts.
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
     /// Who did what at the console: prove that the log is what was written, take it away.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -129,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Replay(replay) => replay.run(),
         Command::Model(model) => model.run(),
         Command::Parts(parts) => parts.run(),
+        Command::Ledger(ledger) => ledger.run(),
         Command::Audit(audit) => audit.run(),
         Command::Plc(plc) => plc.run(),
         Command::Charts(charts) => charts.run(),
