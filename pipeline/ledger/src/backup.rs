@@ -10,6 +10,7 @@ use crate::{
     beside::{self, Blot},
     check::digest,
     ledger::lock,
+    record::whole_us,
     schema,
 };
 use jiff::Timestamp;
@@ -20,6 +21,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 const MANIFEST: &str = "backup.json";
@@ -129,7 +131,7 @@ impl Backup {
             return Err(BackupError::Inside { folder: to.to_owned() });
         }
         remove_if_there(&to.join(MANIFEST))?; // from here on it is half a backup
-        let at = Timestamp::now();
+        let at = whole_us(SystemTime::now());
         let mut files = vec![copy_database(&source, &schema::path(from), to, LEDGER)?];
         let people = from.join(PEOPLE);
         if people.exists() {

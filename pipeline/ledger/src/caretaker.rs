@@ -85,3 +85,37 @@ impl Caretaker {
 fn last_backup(folder: &Path) -> Option<Timestamp> {
     Backup::last(folder).ok().flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Ledger, LedgerConfig, Record, RecordVerdict, Span};
+    use plumb_inspection::{PartId, Stamp, Trigger, TriggerSource};
+    use std::{sync::Arc, time::SystemTime};
+
+    #[test]
+    fn a_round_deletes_what_is_too_old_and_says_how_long_the_disk_lasts() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let ledger = Ledger::open(folder.path(), LedgerConfig::default()).expect("a ledger");
+        for (id, days) in [(1, 40), (2, 0)] {
+            let wall = SystemTime::now() - days * Duration::from_secs(86_400);
+            let at = Stamp { mono: Instant::now(), wall };
+            let part = PartId::new(id).expect("not 0");
+            let trigger = Trigger { part, source: TriggerSource::Api, at, encoder: None };
+            let record = Record::new(&trigger, RecordVerdict::Pass, "washer".into(), "s1");
+            ledger.writer().try_send(record).expect("room");
+        }
+        ledger.close().expect("a good disk");
+        let keep = KeepConfig { pass_records_days: Span::Days(30), ..KeepConfig::default() };
+        let (_open, stop) = crossbeam_channel::bounded(0);
+        let upkeep = Arc::<Mutex<Upkeep>>::default();
+        let caretaker = Caretaker { folder: folder.path().to_owned(), keep, stop, upkeep: upkeep.clone() };
+        caretaker.round().expect("a good ledger");
+        caretaker.round().expect("and again");
+        let upkeep = upkeep.lock().expect("nobody panicked").clone();
+        assert_eq!((upkeep.records_deleted, upkeep.pictures_deleted), ([0, 0, 0, 1, 0], [0; 5]), "once");
+        assert!(upkeep.outlook.is_some_and(|outlook| outlook.days_left > 1.0 && outlook.free > 0));
+        let nowhere = Caretaker { folder: folder.path().join("nowhere"), ..caretaker };
+        assert!(nowhere.round().is_err());
+    }
+}

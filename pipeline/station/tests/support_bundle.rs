@@ -61,7 +61,8 @@ fn unpack(archive: &std::path::Path) -> BTreeMap<String, String> {
 
 #[test]
 fn the_bundle_holds_what_helps_and_no_secret() {
-    let workshop = Workshop::new(STATION, RECIPE);
+    let recipe = RECIPE.replace("name = \"whole\"", "name = \"whole\"\ncamera = \"top\"");
+    let workshop = Workshop::new(STATION, &recipe);
     workshop.write(
         "plumb.log",
         "INFO camera top: rtsp://admin:Hunter2Hunter2@10.0.0.9/live opened\n\
@@ -121,6 +122,27 @@ fn the_bundle_holds_what_helps_and_no_secret() {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = fs::metadata(workshop.path("bundle.tar.gz")).expect("made").permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "nobody else reads it");
+}
+
+/// Help is asked for when something is broken: the config, too.
+#[test]
+fn a_config_that_does_not_read_makes_a_bundle_all_the_same_and_keeps_its_secrets() {
+    let workshop = Workshop::new(&STATION.replace("[trigger]", "[trigger"), RECIPE);
+    let made = Command::new(env!("CARGO_BIN_EXE_plumb"))
+        .args(["support-bundle", "station.toml", "--to", "bundle.tar.gz"])
+        .current_dir(workshop.path(""))
+        .output()
+        .expect("plumb runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let files = unpack(&workshop.path("bundle.tar.gz"));
+    for (name, text) in &files {
+        for secret in SECRETS {
+            assert!(!text.contains(secret), "{secret} is in {name}:\n{text}");
+        }
+    }
+    let check = &files["plumb-support/check.json"];
+    assert!(check.contains("\"ok\": false"), "{check}");
+    assert!(files.contains_key("plumb-support/doctor.json"), "the machine is looked at without it");
 }
 
 #[test]

@@ -59,8 +59,9 @@ impl SupportBundle {
         let mut contents = Contents::default();
         // Config first: its secrets are then known in all that follows.
         contents.config(&station);
-        contents.commands(&station);
-        contents.station(&station);
+        let place = Place::of(&station);
+        contents.commands(&station, &place);
+        contents.station(place.listen);
         contents.journal(self.lines);
         for log in &self.log_file {
             let name = log.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -124,14 +125,17 @@ impl Contents {
     }
 
     /// What this program itself can tell. Each in a process of its own: what is broken may break it.
-    fn commands(&mut self, station: &Path) {
+    fn commands(&mut self, station: &Path, place: &Place) {
         let file = station.display().to_string();
+        let data = place.data.display().to_string();
+        let doctor: &[&str] =
+            if place.is_sound { &["doctor", &file, "--json"] } else { &["doctor", "--json"] };
         let commands: [(&str, &[&str]); 5] = [
             ("check.json", &["check", &file, "--json"]),
-            ("doctor.json", &["doctor", &file, "--json"]),
+            ("doctor.json", doctor),
             ("ledger-disk.json", &["ledger", "disk", "--station", &file, "--json"]),
-            ("ledger-check.json", &["ledger", "check", "--station", &file, "--json"]),
-            ("audit-verify.json", &["audit", "verify", "--station", &file, "--json"]),
+            ("ledger-check.json", &["ledger", "check", "--data", &data, "--json"]),
+            ("audit-verify.json", &["audit", "verify", "--data", &data, "--json"]),
         ];
         for (name, args) in commands {
             let said = std::env::current_exe()
@@ -146,9 +150,7 @@ impl Contents {
     }
 
     /// What a station that runs here shows without a login.
-    fn station(&mut self, station: &Path) {
-        let listen = config::read(station).map(|plan| plan.station.listen);
-        let listen = listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+    fn station(&mut self, listen: SocketAddr) {
         for (name, path) in [("metrics.prom", "/metrics"), ("ready.json", "/readyz")] {
             self.text(name, get(listen, path).map_err(|error| format!("{listen} did not answer: {error}")));
         }
@@ -185,6 +187,31 @@ impl Contents {
             "missing": missing.collect::<Vec<_>>(),
             "secrets_of_the_config_removed": self.secrets.len(),
         })
+    }
+}
+
+/// Where the station is at home, as far as its config can be read: help is asked for when it is broken, too.
+struct Place {
+    is_sound: bool,
+    listen: SocketAddr,
+    data: PathBuf,
+}
+
+impl Place {
+    fn of(station: &Path) -> Self {
+        if let Ok(plan) = config::read(station) {
+            return Self { is_sound: true, listen: plan.station.listen, data: plan.station.data };
+        }
+        let text = fs::read_to_string(station).unwrap_or_default();
+        let document: toml::Table = text.parse().unwrap_or_default();
+        let word = |key: &str| document.get("station")?.get(key)?.as_str();
+        let listen = word("listen").and_then(|listen| listen.parse().ok());
+        let folder = station.parent().unwrap_or(Path::new(""));
+        Self {
+            is_sound: false,
+            listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
+            data: folder.join(word("data").unwrap_or("data")),
+        }
     }
 }
 
