@@ -105,7 +105,7 @@ fn run(folder: &Path, time: Duration, pictures: bool) -> Outcome<(f64, f64)> {
                 record = back;
                 thread::sleep(Duration::from_micros(500));
             }
-            if pictures && trigger.part.get() % 400 == 0 {
+            if pictures && trigger.part.get().is_multiple_of(400) {
                 // Dropped where the queue is full, as on the line.
                 let _ = ledger.pictures().try_send(PictureJob::frame(&trigger, "top".into(), image.clone()));
             }

@@ -17,7 +17,7 @@ fn record(id: u32) -> Record {
         part: PartId::new(id).expect("not 0"),
         source: TriggerSource::Plc,
         at: Stamp::now(),
-        encoder: (id % 2 == 0).then_some(id),
+        encoder: (id.is_multiple_of(2)).then_some(id),
     };
     let finding = Finding {
         class: "scratch, \"deep\"".into(),
@@ -31,11 +31,11 @@ fn record(id: u32) -> Record {
         region: "face".into(),
         model: "surface".into(),
     };
-    let findings = Findings { list: vec![finding; usize::from(id % 3 == 0)], ..Findings::default() };
-    let verdict = if id % 3 == 0 { RecordVerdict::Fail } else { RecordVerdict::Pass };
+    let findings = Findings { list: vec![finding; usize::from(id.is_multiple_of(3))], ..Findings::default() };
+    let verdict = if id.is_multiple_of(3) { RecordVerdict::Fail } else { RecordVerdict::Pass };
     let mut record = Record::new(&trigger, verdict, "washer".into(), "s1");
     record.views = vec![ViewRecord::new("top".into(), 1, findings)];
-    if id % 3 == 0 {
+    if id.is_multiple_of(3) {
         record.reasons = vec![Reason {
             rule: RuleName::from("no-scratch"),
             region: "face".into(),

@@ -4,15 +4,18 @@ use super::{counters, gauge, gauges};
 use plumb_ledger::{KEEP_RULES, LedgerStats, Outlook, Upkeep};
 use prometheus::{Gauge, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
-/// Days that stand for "as far as one can see"; shown until the first look, so that nobody is called for nothing.
-const FAR: f64 = 3650.0;
+/// Seconds that stand for "as far as one can see"; shown until the first look, so that nobody is called for nothing.
+const FAR: f64 = 3650.0 * DAY;
+
+/// In seconds: the unit of every metric of time.
+const DAY: f64 = 86_400.0;
 
 /// See the module's words.
 pub struct LedgerMetrics {
     records_expired: IntCounterVec,
     pictures_expired: IntCounterVec,
     used: IntGaugeVec,
-    days_left: Gauge,
+    seconds_left: Gauge,
     reserve_in_use: IntGauge,
     backup: IntGauge,
 }
@@ -39,11 +42,11 @@ impl LedgerMetrics {
                 "What the ledger takes of the disk, as of the last hour.",
                 &["kind"],
             )?,
-            days_left: super::register(
+            seconds_left: super::register(
                 r,
                 Gauge::new(
-                    "plumb_storage_days_left",
-                    "Until the disk is full, or disk_max_gb deletes pictures early, if it goes on as in the last week; 3650 is for good.",
+                    "plumb_storage_seconds_left",
+                    "Until the disk is full, or disk_max_gb deletes pictures early, if it goes on as in the last week; ten years are for good.",
                 ),
             )?,
             reserve_in_use: gauge(
@@ -57,7 +60,7 @@ impl LedgerMetrics {
                 "When the ledger was last backed up; 0: never.",
             )?,
         };
-        metrics.days_left.set(FAR);
+        metrics.seconds_left.set(FAR);
         for rule in KEEP_RULES {
             metrics.records_expired.with_label_values(&[rule.as_str()]);
             metrics.pictures_expired.with_label_values(&[rule.as_str()]);
@@ -86,7 +89,7 @@ impl LedgerMetrics {
             let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
             self.used.with_label_values(&["database"]).set(bytes(used.database));
             self.used.with_label_values(&["pictures"]).set(bytes(used.pictures));
-            self.days_left.set(days_left);
+            self.seconds_left.set(days_left * DAY);
         }
     }
 }
