@@ -5,9 +5,11 @@
 //! misses the first event of a series that appears with it.
 
 mod latency;
+mod ledger;
 mod line;
 
 pub use latency::DecisionLatency;
+pub use ledger::LedgerMetrics;
 pub use line::LineMetrics;
 
 use crate::{changeover::Stage, edition::LoadedRecipe, state::State};
@@ -145,6 +147,8 @@ pub struct Metrics {
     store_write_errors: IntCounter,
     /// Of the line around the station.
     pub line: LineMetrics,
+    /// Of the ledger over the years.
+    pub ledger: LedgerMetrics,
     records_lost: IntCounter,
 }
 
@@ -336,6 +340,7 @@ impl Metrics {
                 "Writes to the ledger or its pictures that failed.",
             )?,
             line: LineMetrics::new(r, &labels.mirrors)?,
+            ledger: LedgerMetrics::new(r)?,
             records_lost: counter(
                 r,
                 "plumb_records_lost_total",

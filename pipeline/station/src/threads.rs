@@ -17,6 +17,7 @@
 //! | `background` | HTTP, the console's pages (files and passwords on threads that stand back) | told to, last |
 //! | `opc-ua` | the OPC UA server's sessions (a runtime with one worker; hashing and files on up to four more) | told to, with `background` |
 //! | `ledger`, `pictures` | the data folder (made by `ledger`) | told to, after `hot` |
+//! | `caretaker` | what the rules of keeping delete, and the forecast of the disk (made by `ledger`) | told to, with them |
 
 use std::{io, thread};
 

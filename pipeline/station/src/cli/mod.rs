@@ -7,6 +7,8 @@ mod charts;
 mod check;
 mod demo;
 mod doctor;
+mod ledger;
+mod log;
 mod model;
 mod opcua;
 mod parts;
@@ -15,11 +17,12 @@ mod plc;
 mod replay;
 mod run;
 mod study;
+mod support;
 mod threshold;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::PathBuf,
     process::ExitCode,
 };
@@ -34,6 +37,9 @@ struct Cli {
     /// Say less: only what went wrong.
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// What the log on stderr looks like; the level may be set in PLUMB_LOG, as warn or plumb_plc=debug.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", env = "PLUMB_LOG_FORMAT", default_value_t)]
+    log: log::LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -56,6 +62,9 @@ enum Command {
     /// Parts in the ledger: find, show, export them, and say what they really were.
     #[command(subcommand)]
     Parts(parts::Parts),
+    /// The ledger as a whole: check it, back it up, what is kept how long, how long the disk lasts.
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
     /// Who did what at the console: prove that the log is what was written, take it away.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -82,6 +91,8 @@ enum Command {
     /// OPC UA: the station's certificate, who is trusted, who knocked, users.
     #[command(subcommand, name = "opcua")]
     OpcUa(opcua::OpcUa),
+    /// Pack what somebody needs who is to help from afar: config without secrets, logs, versions, metrics.
+    SupportBundle(support::SupportBundle),
     /// Print completions for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -124,7 +135,14 @@ pub fn main() -> ExitCode {
             | Command::Align(_)
             | Command::Plc(_)
     );
-    log_to_stderr(cli.verbose, cli.quiet, tells_itself);
+    let level = match (cli.quiet, cli.verbose) {
+        (true, _) => "error",
+        (_, 0) if tells_itself => "warn",
+        (_, 0) => "info",
+        (_, 1) => "debug",
+        _ => "trace",
+    };
+    log::start(level, cli.log);
     let exit = match cli.command {
         Command::Demo(demo) => demo.run(),
         Command::Check(check) => check.run(),
@@ -133,6 +151,7 @@ pub fn main() -> ExitCode {
         Command::Replay(replay) => replay.run(),
         Command::Model(model) => model.run(),
         Command::Parts(parts) => parts.run(),
+        Command::Ledger(ledger) => ledger.run(),
         Command::Audit(audit) => audit.run(),
         Command::People(people) => people.run(),
         Command::Plc(plc) => plc.run(),
@@ -142,6 +161,7 @@ pub fn main() -> ExitCode {
         Command::Calibrate(calibrate) => calibrate.run(),
         Command::Align(align) => align.run(),
         Command::OpcUa(opcua) => opcua.run(),
+        Command::SupportBundle(bundle) => bundle.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "plumb", &mut script);
@@ -176,22 +196,6 @@ fn fail(exit: Exit, says: impl std::fmt::Display) -> Exit {
 /// Talk: one line on stderr.
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-fn log_to_stderr(verbose: u8, quiet: bool, tells_itself: bool) {
-    let level = match (quiet, verbose) {
-        (true, _) => "error",
-        (_, 0) if tells_itself => "warn",
-        (_, 0) => "info",
-        (_, 1) => "debug",
-        _ => "trace",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PLUMB_LOG").unwrap_or_else(|_| {
-        tracing_subscriber::EnvFilter::new(format!("warn,plumb={level},plumb_station={level},plumb_capture={level},plumb_plc={level},plumb_opcua={level},plumb_ledger={level},plumb_console={level},plumb_inference={level}"))
-    });
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_target(false);
-    let _ = logs.with_writer(io::stderr).try_init(); // fails only if there is a subscriber already
 }
 
 /// `station.toml` in the current folder unless another file is named.

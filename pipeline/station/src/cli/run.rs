@@ -1,6 +1,6 @@
 //! `plumb run`: the station, until Ctrl-C or the end of its pictures.
 
-use super::{Exit, fail, say, station_file};
+use super::{Exit, fail, log, say, station_file};
 use crate::{
     config,
     demo::LineEye,
@@ -83,8 +83,10 @@ impl Run {
             if let Some(manager) = &mut manager {
                 manager.look(Instant::now(), station.heartbeats(), || station.condition());
             }
+            log::tell_held_back(false);
             std::thread::park_timeout(Duration::from_millis(50));
         }
+        log::tell_held_back(true);
         if let Some(manager) = &mut manager {
             manager.stopping();
         }

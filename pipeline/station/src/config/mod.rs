@@ -15,8 +15,8 @@ mod recipe;
 pub use align::AlignPlan;
 pub use calibration::CalibrationPlan;
 pub use file::{
-    CalibrationUnfit, CameraSection, DeviceFailed, DeviceMissing, InferSection, Preload, RegionSection,
-    StationSection, TriggerSection,
+    CalibrationUnfit, CameraSection, DeviceFailed, DeviceMissing, InferSection, LedgerFull, Preload,
+    RegionSection, StationSection, TriggerSection,
 };
 pub use gate::Gate;
 pub use line_side::{MIRRORS_MAX, MirrorSection, WhenDown};

@@ -5,7 +5,7 @@
 use super::{
     align::{self, AlignPlan},
     document::Document,
-    file::{ModelSection, RecipeSection, RegionSection, ShadowSection},
+    file::{LedgerFull, ModelSection, RecipeSection, RegionSection, ShadowSection},
     gate::Gate,
     measure::{self, MeasurePlan},
     plan::CameraPlan,
@@ -34,6 +34,8 @@ pub struct RecipePlan {
     pub digest: String,
     /// From trigger to answer.
     pub deadline: Duration,
+    /// What to do when records cannot be kept any more.
+    pub ledger_full: LedgerFull,
     /// Its models, in the order of the file.
     pub models: Vec<ModelPlan>,
     /// What is looked at, at least one.
@@ -307,6 +309,7 @@ impl<'r> RecipeReader<'r> {
             number: section.number,
             digest: digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
             deadline: deadline?,
+            ledger_full: section.ledger_full,
             models,
             regions,
             aligns,

@@ -10,7 +10,7 @@ use super::{Answered, AwaitingWire, Desk, Examined, LineStop, Pulse, StopReason,
 use crate::{
     budget::Stopwatch,
     changeover::Changeover,
-    config::Plan,
+    config::{LedgerFull, Plan},
     ear::Ear,
     edition::{Editions, LoadedRecipe},
     metrics::Metrics,
@@ -55,8 +55,8 @@ pub struct Judged {
 pub trait Keeper: Send {
     /// Writes the part's record, and its pictures where they are kept.
     fn keep(&mut self, answered: Answered);
-    /// True if the ledger still shows life.
-    fn is_alive(&self) -> bool;
+    /// True if the ledger still shows life. `without_records`: also while it merely cannot keep them.
+    fn is_alive(&self, without_records: bool) -> bool;
 }
 
 /// How often the station looks after itself between events; the heartbeat's 100 ms is a multiple of it.
@@ -328,7 +328,8 @@ impl VerdictStage {
         }
         if self.ticks.is_multiple_of(BEAT_EVERY) {
             let [preprocess, infer] = ["preprocess", "infer"].map(|stage| self.wires.pulse.is_alive(stage));
-            let ledger = self.wires.keeper.is_alive();
+            let without_records = self.wires.desk.current().plan.ledger_full == LedgerFull::GoOn;
+            let ledger = self.wires.keeper.is_alive(without_records);
             let link = self.link.as_ref().is_some_and(|link| !link.has_ended());
             let alive = [("preprocess", preprocess), ("infer", infer), ("ledger", ledger)];
             for (heart, alive) in alive.into_iter().chain([("verdict", true), ("plc", link)]) {
