@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod budget;
+pub mod challenge;
 pub mod changeover;
 pub mod cli;
 mod clock;
@@ -20,7 +21,6 @@ pub mod loading;
 pub mod memory;
 pub mod metrics;
 pub mod mirrors;
-pub mod process;
 pub mod rejudge;
 pub mod replay;
 mod retune;

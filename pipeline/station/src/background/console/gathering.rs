@@ -251,6 +251,7 @@ fn snapshot(
         shift,
         latency: latency(totals_us),
         health,
+        challenge: from.desk.challenge().seen(),
     }
 }
 
