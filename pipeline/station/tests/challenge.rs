@@ -246,7 +246,7 @@ fn nothing_passes_the_gate_before_the_known_parts_are_told_right_and_everything_
     assert!(!cell.belt.lay(false), "a bad part passed");
 
     let passed = cell.entries("challenge_passed");
-    assert_eq!((passed.len(), passed[0]["who"].as_str()), (1, Some("otto")), "{passed:?}");
+    assert_eq!((passed.len(), passed[0]["who"].as_str()), (1, Some("token otto")), "{passed:?}");
     let parts = passed[0]["new"]["parts"].as_array().expect("parts");
     let told: Vec<_> =
         parts.iter().map(|part| (part["seen"].as_str(), part["delivered"].as_bool())).collect();

@@ -243,10 +243,10 @@ impl Whole {
         let drift = &self.process()?.score.as_ref()?.drift;
         let changed = drift.changed_at.map_or_else(|| "–".to_owned(), |part| part.to_string());
         Some(vec![
-            ("charts.drift_gap", format!("{:.3} (p = {:.4})", drift.ks.gap, drift.ks.p)),
-            ("charts.drift_psi", format!("{:.3}", drift.psi)),
-            ("charts.drift_shift", format!("{:+.2} σ", drift.shift)),
-            ("charts.drift_changed", changed),
+            ("gap", format!("{:.3} (p = {:.4})", drift.ks.gap, drift.ks.p)),
+            ("psi", format!("{:.3}", drift.psi)),
+            ("shift", format!("{:+.2} σ", drift.shift)),
+            ("changed", changed),
         ])
     }
 

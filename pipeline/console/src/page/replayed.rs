@@ -44,8 +44,9 @@ pub(super) async fn replay(
         return refusal(&visit, StatusCode::BAD_REQUEST, &shell.t("part.no_number"));
     };
     let expired = shell.t("part.no_frame");
+    // Apart: it takes seconds, and nobody's turn.
     let replayed = console
-        .ask(move |console| {
+        .do_apart(move |console| {
             let records = console.reader.find(&Ask::of_part(id)).map_err(|error| error.to_string())?;
             let mut records = records.into_iter();
             let Some(then) = records.find(|record| record.triggered_at.as_microsecond() == wish.at) else {

@@ -69,7 +69,7 @@ struct Body {
 pub(super) struct Line {
     /// Whose; empty where it is the study's.
     who: String,
-    /// Its key in the catalogue.
+    /// The end of its key in the catalogue.
     key: &'static str,
     value: String,
     /// As printed.
@@ -104,11 +104,11 @@ pub(super) fn lines(finding: &Finding) -> Vec<Line> {
     let says = |share: &Share| share.says(Confidence::NINETY_FIVE);
     match finding {
         Finding::Type1(found) => vec![
-            Line::new("", "study.cg", format!("{:.2}", found.cg), "≥ 1.33", from(found.cg, 1.33, 1.33)),
-            Line::new("", "study.cgk", format!("{:.2}", found.cgk), "≥ 1.33", from(found.cgk, 1.33, 1.33)),
+            Line::new("", "cg", format!("{:.2}", found.cg), "≥ 1.33", from(found.cg, 1.33, 1.33)),
+            Line::new("", "cgk", format!("{:.2}", found.cgk), "≥ 1.33", from(found.cgk, 1.33, 1.33)),
             Line::new(
                 "",
-                "study.bias",
+                "bias",
                 format!("{:+.5} (p = {:.3})", found.bias, found.bias_p),
                 "p ≥ 0.05",
                 from(found.bias_p, 0.05, 0.01),
@@ -118,7 +118,7 @@ pub(super) fn lines(finding: &Finding) -> Vec<Line> {
             let gauge = &anova.gauge;
             let mut lines = vec![Line::new(
                 "",
-                "study.grr",
+                "grr",
                 format!("{:.1} %", gauge.percent_study),
                 "≤ 10 %, ≤ 30 %",
                 up_to(gauge.percent_study, 10.0, 30.0),
@@ -127,7 +127,7 @@ pub(super) fn lines(finding: &Finding) -> Vec<Line> {
                 let grade = up_to(percent, 10.0, 30.0);
                 lines.push(Line::new(
                     "",
-                    "study.grr_tolerance",
+                    "grr_tolerance",
                     format!("{percent:.1} %"),
                     "≤ 10 %, ≤ 30 %",
                     grade,
@@ -135,7 +135,7 @@ pub(super) fn lines(finding: &Finding) -> Vec<Line> {
             }
             if let Some(n) = anova.distinct_categories {
                 let grade = if n >= 5 { "good" } else { "bad" };
-                lines.push(Line::new("", "study.ndc", n.to_string(), "≥ 5", grade));
+                lines.push(Line::new("", "ndc", n.to_string(), "≥ 5", grade));
             }
             lines
         }
@@ -143,20 +143,20 @@ pub(super) fn lines(finding: &Finding) -> Vec<Line> {
             let mut lines = Vec::new();
             for one in &found.appraisers {
                 if let Some(same) = &one.with_himself {
-                    lines.push(Line::new(&one.name, "study.with_himself", says(same), "–", "unknown"));
+                    lines.push(Line::new(&one.name, "with_himself", says(same), "–", "unknown"));
                 }
                 let Some(agreement) = &one.with_reference else { continue };
                 let kappa = agreement.kappa.value;
                 let grade = from(kappa, 0.75, 0.4);
-                lines.push(Line::new(&one.name, "study.kappa", format!("{kappa:.3}"), "≥ 0.75", grade));
+                lines.push(Line::new(&one.name, "kappa", format!("{kappa:.3}"), "≥ 0.75", grade));
                 let grade = from(agreement.effectiveness.seen(), 0.9, 0.8);
                 let right = says(&agreement.effectiveness);
-                lines.push(Line::new(&one.name, "study.effectiveness", right, "≥ 90 %, ≥ 80 %", grade));
+                lines.push(Line::new(&one.name, "effectiveness", right, "≥ 90 %, ≥ 80 %", grade));
                 let grade = up_to(agreement.miss.seen(), 0.02, 0.05);
-                lines.push(Line::new(&one.name, "study.miss", says(&agreement.miss), "≤ 2 %, ≤ 5 %", grade));
+                lines.push(Line::new(&one.name, "miss", says(&agreement.miss), "≤ 2 %, ≤ 5 %", grade));
                 let grade = up_to(agreement.false_alarm.seen(), 0.05, 0.10);
                 let alarms = says(&agreement.false_alarm);
-                lines.push(Line::new(&one.name, "study.false_alarm", alarms, "≤ 5 %, ≤ 10 %", grade));
+                lines.push(Line::new(&one.name, "false_alarm", alarms, "≤ 5 %, ≤ 10 %", grade));
             }
             for pair in &found.pairs {
                 let who = format!("{} / {}", pair.first, pair.second);
@@ -164,9 +164,9 @@ pub(super) fn lines(finding: &Finding) -> Vec<Line> {
                     Some(kappa) => (format!("{:.3}", kappa.value), from(kappa.value, 0.75, 0.4)),
                     None => ("–".to_owned(), "unknown"),
                 };
-                lines.push(Line::new(&who, "study.kappa", value, "≥ 0.75", grade));
+                lines.push(Line::new(&who, "kappa", value, "≥ 0.75", grade));
             }
-            lines.push(Line::new("", "study.all_agree", says(&found.all_agree), "–", "unknown"));
+            lines.push(Line::new("", "all_agree", says(&found.all_agree), "–", "unknown"));
             lines
         }
         Finding::Linearity(found) => {
@@ -175,14 +175,14 @@ pub(super) fn lines(finding: &Finding) -> Vec<Line> {
             vec![
                 Line::new(
                     "",
-                    "study.slope",
+                    "slope",
                     value(found.slope.value, found.slope.p),
                     "p ≥ 0.05",
                     grade(found.slope.p),
                 ),
                 Line::new(
                     "",
-                    "study.intercept",
+                    "intercept",
                     value(found.intercept.value, found.intercept.p),
                     "p ≥ 0.05",
                     grade(found.intercept.p),

@@ -63,4 +63,5 @@ const lay = async (part) => { tell({ step: "lay", part }); await said.next(); };
   tell({ step: "passed", right });
   await browser.close();
   tell({ step: "end", complaints: complaints.filter((text) => !/ERR_ABORTED/.test(text)) });
+  process.exit(0); // it would go on listening
 })().catch((error) => { tell({ step: "failed", says: String(error) }); process.exit(1); });
