@@ -15,6 +15,7 @@ use std::{io::Write, sync::LazyLock};
 /// Name, media type, content. One line an asset.
 const FILES: &[(&str, &str, &[u8])] = &[
     ("console.css", CSS, include_bytes!("../assets/console.css")),
+    ("charts.css", CSS, include_bytes!("../assets/charts.css")),
     ("judge.css", CSS, include_bytes!("../assets/judge.css")),
     ("icons.svg", SVG, include_bytes!("../assets/icons.svg")),
     ("plumb.svg", SVG, include_bytes!("../assets/plumb.svg")),
@@ -22,6 +23,8 @@ const FILES: &[(&str, &str, &[u8])] = &[
     ("live.js", JS, include_bytes!("../assets/live.js")),
     ("overlay.js", JS, include_bytes!("../assets/overlay.js")),
     ("counting.js", JS, include_bytes!("../assets/counting.js")),
+    ("charts.js", JS, include_bytes!("../assets/charts.js")),
+    ("part.js", JS, include_bytes!("../assets/part.js")),
     ("tuning.js", JS, include_bytes!("../assets/tuning.js")),
     ("review.js", JS, include_bytes!("../assets/review.js")),
     ("htmx.js", JS, include_bytes!("../assets/vendor/htmx-4.0.1.min.js")),

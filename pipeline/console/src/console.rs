@@ -6,6 +6,7 @@ use crate::{
     look, page,
     people::{LoginError, Office},
     shell,
+    studies::Studies,
 };
 use axum::{Router, middleware, routing::get};
 use plumb_inspection::RecipeName;
@@ -40,6 +41,7 @@ pub struct Console {
     pub(crate) office: Office,
     pub(crate) reader: Reader,
     pub(crate) proposals: ProposalBook,
+    pub(crate) studies: Studies,
     /// What was gathered last, and when.
     evidence: Mutex<Option<(Instant, Arc<Evidence>)>>,
     pub(crate) told: Told,
@@ -77,6 +79,7 @@ impl Console {
         });
         let reader = Reader::new(&seen.ledger);
         let proposals = ProposalBook::new(&seen.ledger);
+        let studies = Studies::new(&seen.ledger);
         match proposals.give_all_back() {
             Ok(0) => {}
             Ok(n) => {
@@ -89,7 +92,7 @@ impl Console {
         }
         let (evidence, slow) = (Mutex::default(), Semaphore::new(AT_ONCE));
         let told = Told::default();
-        let console = Self { seen, config, office, reader, proposals, evidence, told, slow };
+        let console = Self { seen, config, office, reader, proposals, studies, evidence, told, slow };
         Setup { console: Arc::new(console), first_password }
     }
 

@@ -25,6 +25,7 @@
 //! To see it without a station: `cargo run -p plumb-console --example line_in_memory`.
 
 mod asset;
+mod challenge;
 mod command;
 mod config;
 mod console;
@@ -37,15 +38,17 @@ mod people;
 mod rules;
 mod seen;
 mod shell;
+mod studies;
 mod text;
 
+pub use challenge::{ChallengeEnd, ChallengeSeen, ChallengeStand, KnownPartSeen};
 pub use command::{Command, Done, Order, Refused};
 pub use config::{ConsoleConfig, ConsoleTls};
 pub use console::{Console, Setup};
 pub use live::{BoxSeen, LivePicture, Look, Watchers};
 pub use page::{PageInfo, pages};
 pub use people::{LostPassword, Right, Who, one_time_password};
-pub use rules::{Evidence, NewThreshold, Piece, RuleScore, RuleSeen, Rules, Set};
+pub use rules::{ChartAsk, ChartData, Evidence, NewThreshold, Piece, RuleScore, RuleSeen, Rules, Set};
 pub use seen::{
     Condition, HealthItem, Kind, Latency, PartSeen, RecipeSeen, Seen, ShiftCount, Snapshot, StationState,
 };

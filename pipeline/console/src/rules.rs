@@ -4,8 +4,10 @@ use crate::Refused;
 use jiff::Timestamp;
 use plumb_inspection::{PartId, RecipeName};
 use plumb_ledger::{PartSet, Record, Truth};
+use plumb_process::{Charted, Measured};
+use plumb_quality::capability::Tolerance;
 use plumb_verdict::{RuleName, Threshold};
-use std::fmt;
+use std::{fmt, path::Path};
 
 /// The rules of the station's recipes. Every question may wait for the disk; none is asked on a thread that serves others.
 pub trait Rules: fmt::Debug + Send + Sync {
@@ -21,6 +23,19 @@ pub trait Rules: fmt::Debug + Send + Sync {
     /// How far a part was from each threshold of the recipe it was checked by, as that recipe is on disk. Empty where the
     /// record cannot be judged again.
     fn scores(&self, record: &Record) -> Vec<RuleScore>;
+
+    /// Parts that a recipe judged, as its charts want them. Those that nobody was to judge are not among them.
+    ///
+    /// # Errors
+    /// When there is no such recipe, rule or measurement, or the ledger cannot be read.
+    fn charted(&self, ask: &ChartAsk) -> Result<ChartData, Refused>;
+
+    /// Looks at a stored picture once, by `recipe` as it is on disk: the station's own way of looking, beside it, with a
+    /// ledger that is thrown away. Takes seconds; one at a time.
+    ///
+    /// # Errors
+    /// When there is no such recipe, it needs more than one picture, or the picture cannot be judged.
+    fn replay(&self, picture: &Path, recipe: &RecipeName) -> Result<Record, Refused>;
 
     /// Puts another threshold into the recipe's file, checks the whole recipe as at the start of the station, and has it
     /// judge from the next part on. Nothing is written where the file is not the one that was proposed for.
@@ -70,6 +85,36 @@ pub struct Piece {
     pub part: PartId,
     /// When that was.
     pub triggered_at: Timestamp,
+}
+
+/// What is to be charted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChartAsk {
+    /// Parts of this recipe.
+    pub recipe: RecipeName,
+    /// With this rule's score.
+    pub rule: Option<RuleName>,
+    /// With the values of this measurement.
+    pub size: Option<String>,
+    /// Triggered then or later.
+    pub from: Timestamp,
+}
+
+/// What there is to chart.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChartData {
+    /// Oldest first.
+    pub parts: Vec<Charted>,
+    /// Values of the measurement that was asked for, oldest first.
+    pub values: Vec<Measured>,
+    /// Their unit.
+    pub unit: String,
+    /// Limits of the recipe's rule on it.
+    pub tolerance: Option<Tolerance>,
+    /// Rules whose score may be asked for.
+    pub rules: Vec<RuleName>,
+    /// Measurements that may be asked for.
+    pub sizes: Vec<String>,
 }
 
 /// How far a part was from one threshold.

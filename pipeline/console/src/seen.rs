@@ -1,6 +1,6 @@
 //! What the console may see of the station: values, renewed by the station, never asked for.
 
-use crate::{Order, Rules, live::LivePicture, live::Watchers};
+use crate::{ChallengeSeen, Order, Rules, live::LivePicture, live::Watchers};
 use jiff::Timestamp;
 use plumb_inspection::{PartId, RecipeName};
 use plumb_ledger::RecordVerdict;
@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub latency: Option<Latency>,
     /// Everything that can fail, whether it does or not.
     pub health: Vec<HealthItem>,
+    /// The known parts that must be told right before the station may judge; `None` where it has none.
+    pub challenge: Option<ChallengeSeen>,
 }
 
 /// The five states, as everywhere.

@@ -13,7 +13,11 @@ const HEAVIEST: usize = 150 * 1024;
 
 /// Where a page is, for a part that there is.
 fn address(page: &PageInfo) -> String {
-    page.path.replace("{id}", "1").replace("{recipe}", "washer").replace("{rule}", "surface")
+    page.path
+        .replace("{id}", "1")
+        .replace("{recipe}", "washer")
+        .replace("{rule}", "surface")
+        .replace("{study}", "caps")
 }
 
 fn roles() -> Vec<Option<Role>> {

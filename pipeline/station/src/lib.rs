@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod budget;
+pub mod challenge;
 pub mod changeover;
 pub mod cli;
 mod clock;
@@ -21,7 +22,6 @@ pub mod memory;
 pub mod metrics;
 pub mod mirrors;
 pub mod priority;
-pub mod process;
 pub mod rejudge;
 pub mod replay;
 mod retune;

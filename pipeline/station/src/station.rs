@@ -5,11 +5,12 @@
 
 use crate::{
     background::{
-        Background, LedgerKeeper, Tap, Watchman,
-        console::{Gathering, Sources, StationRules, Window},
+        Background, ChallengeKeeper, LedgerKeeper, Tap, Watchman,
+        console::{Gathering, Sources, StationRules, Window, shift},
         opc_ua::{self, Door, OpcUa},
     },
     budget::{self, Stopwatch},
+    challenge::{Challenge, ChallengeBook},
     changeover::Changeover,
     clock::LastAnswer,
     config::{CameraPlan, Plan, Preload, TriggerSection},
@@ -28,6 +29,7 @@ use crate::{
     threads,
 };
 use crossbeam_channel::bounded;
+use jiff::{Timestamp, tz::TimeZone};
 use plumb_capture::{Camera, CameraEvent, LineCamera, SourceConfig, trigger::PhotoEye};
 use plumb_console::{Console, Order, Seen, Setup, Watchers};
 use plumb_inference::Runtime;
@@ -150,6 +152,7 @@ impl Station {
             places.insert(camera.id.clone(), Place { outbox, patient, frame_wait: camera.frame_wait });
             frames_out.push((camera, inbox));
         }
+        let (challenge, book) = open_challenge(&plan, &first, &metrics, &health)?;
         let desk = Arc::new(Desk::new(
             ledger.numbers(),
             lead(&plan),
@@ -159,6 +162,7 @@ impl Station {
             fire_in,
             metrics.clone(),
             health.clone(),
+            challenge.clone(),
         ));
         let pulse = Arc::new(Pulse::default());
         let changeover =
@@ -282,7 +286,13 @@ impl Station {
             first_password = setup.first_password;
             (setup.console, orders)
         });
-        let background = Background::start(watchman, console).map_err(StartError::device)?;
+        let keeper = ChallengeKeeper {
+            challenge,
+            book: Arc::new(book),
+            metrics: metrics.clone(),
+            shifts: plan.console.shifts.clone(),
+        };
+        let background = Background::start(watchman, keeper, console).map_err(StartError::device)?;
         let (address, fingerprint) = (background.address, background.fingerprint.clone());
         let crew = changeover.start(crew).map_err(StartError::device)?;
         Ok(Self {
@@ -414,6 +424,28 @@ fn open_console(
     let (orders, ordered) = mpsc::channel(8);
     let setup = Console::open(Seen { snapshot, live, watchers, ledger, orders, rules }, config);
     Ok(((window, thread), setup, ordered))
+}
+
+/// Known parts must be told right before anything is judged, unless that was done and nothing has made it due again.
+fn open_challenge(
+    plan: &Plan,
+    first: &LoadedRecipe,
+    metrics: &Metrics,
+    health: &Arc<Health>,
+) -> Result<(Arc<Challenge>, ChallengeBook), StartError> {
+    let book = ChallengeBook::new(&plan.station.data);
+    let mut passed = BTreeMap::new();
+    if let Some(challenge) = &plan.challenge {
+        let shift = shift::begin(&plan.console.shifts, Timestamp::now(), &TimeZone::system());
+        passed = book.still_passed(challenge, shift, &first.plan).map_err(StartError::device)?;
+        let last = book.last_passed().map_err(StartError::device)?;
+        for recipe in challenge.parts.keys() {
+            metrics.challenge.known(recipe, last.get(recipe).copied());
+        }
+    }
+    let has_plc = !matches!(plan.plc, PlcConfig::None);
+    let challenge = Challenge::new(plan.challenge.clone(), has_plc, &first.plan, passed, health.clone());
+    Ok((Arc::new(challenge), book))
 }
 
 /// Every record goes to OPC UA's clients as well as to who hears it already.

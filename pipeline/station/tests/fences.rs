@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::{collections::BTreeMap, process::Command};
 
 /// As in ARCHITECTURE.md; crates not named here may import nothing of ours.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("plumb-inspection", &[]),
     ("plumb-onnx", &[]),
     ("plumb-remote", &[]),
@@ -21,7 +21,18 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("plumb-verdict", &["plumb-inspection"]),
     ("plumb-plc", &["plumb-inspection", "plumb-opcua", "plumb-verdict"]),
     ("plumb-ledger", &["plumb-inspection", "plumb-quality", "plumb-verdict"]),
-    ("plumb-console", &["plumb-inspection", "plumb-ledger", "plumb-quality", "plumb-verdict"]),
+    ("plumb-process", &["plumb-inspection", "plumb-ledger", "plumb-quality"]),
+    (
+        "plumb-console",
+        &[
+            "plumb-inspection",
+            "plumb-ledger",
+            "plumb-process",
+            "plumb-quality",
+            "plumb-study",
+            "plumb-verdict",
+        ],
+    ),
 ];
 
 /// Each C library has one fence, and each protocol's library one room. OpenCV has two: what looks at every part, and

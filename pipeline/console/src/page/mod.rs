@@ -1,6 +1,9 @@
 //! The pages. One file of code, one of HTML and one of texts each, and one line here.
 
 mod audit;
+mod challenge;
+mod charts;
+mod evidence;
 mod health;
 mod live;
 mod login;
@@ -10,7 +13,10 @@ mod password;
 mod people;
 mod picture;
 mod proposals;
+mod replayed;
 mod review;
+mod studies;
+mod study;
 mod thumb;
 mod tune;
 mod tuning;
@@ -28,9 +34,13 @@ pub(crate) const ALL: &[&Page] = &[
     &live::PAGE,
     &parts::PAGE,
     &part::PAGE,
+    &challenge::PAGE,
     &review::PAGE,
     &tune::PAGE,
     &tuning::PAGE,
+    &charts::PAGE,
+    &studies::PAGE,
+    &study::PAGE,
     &health::PAGE,
     &audit::PAGE,
     &people::PAGE,

@@ -22,6 +22,7 @@ use plumb_inspection::{
 use plumb_ledger::{
     Ledger, LedgerConfig, PeopleBook, PictureJob, Record, RecordVerdict, Role, User, ViewRecord,
 };
+use plumb_study::{Design, Study, Word};
 use recipe_file::RecipeFile;
 use serde_json::Value;
 use std::{
@@ -66,6 +67,7 @@ pub(crate) fn house(config: ConsoleConfig, roles: &[Role]) -> House {
 pub(crate) fn house_in(folder: tempfile::TempDir, config: ConsoleConfig, roles: &[Role]) -> House {
     add_users(folder.path(), roles);
     add_parts(folder.path());
+    add_study(folder.path());
     let (snapshots, snapshot) = watch::channel(Arc::new(snapshot()));
     let (pictures, live) = watch::channel(None);
     let (orders, mut ordered) = mpsc::channel::<Order>(8);
@@ -146,6 +148,20 @@ fn add_parts(folder: &Path) {
     ledger.close().expect("written");
 }
 
+/// Two people and four parts, nothing taken yet.
+fn add_study(folder: &Path) {
+    let studies = folder.join("studies");
+    std::fs::create_dir_all(&studies).expect("a folder");
+    let design = Design::Agreement {
+        appraisers: vec!["ann".into(), "bob".into()],
+        parts: vec!["1".into(), "2".into()],
+        trials: 1,
+        reference: [("1".to_owned(), Word::Good), ("2".to_owned(), Word::Bad)].into(),
+    };
+    // There already where a folder is opened again.
+    drop(Study::plan("caps", design, 7).expect("it can tell something").create(&studies.join("caps.json")));
+}
+
 pub(crate) fn snapshot() -> Snapshot {
     let now = Timestamp::now();
     let kinds = [Kind::Camera, Kind::Model, Kind::Plc, Kind::Disk, Kind::Clock];
@@ -175,6 +191,7 @@ pub(crate) fn snapshot() -> Snapshot {
                 since: now,
             })
             .into(),
+        challenge: None,
     }
 }
 

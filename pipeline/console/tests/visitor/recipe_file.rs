@@ -3,9 +3,13 @@
 
 #![allow(dead_code)] // each user has its part
 
-use plumb_console::{Evidence, NewThreshold, Piece, Refused, RuleScore, RuleSeen, Rules, Set};
+use plumb_console::{
+    ChartAsk, ChartData, Evidence, NewThreshold, Piece, Refused, RuleScore, RuleSeen, Rules, Set,
+};
 use plumb_inspection::{CameraId, Findings, PartId, RecipeName, RegionName};
-use plumb_ledger::{Record, RecordVerdict, Truth, TruthBook};
+use plumb_ledger::{Query, Reader, Record, RecordVerdict, Truth, TruthBook};
+use plumb_process::{Charted, Measured};
+use plumb_quality::capability::Tolerance;
 use plumb_verdict::{Judge, RuleConfig, RuleName, Verdict};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -174,6 +178,55 @@ impl Rules for RecipeFile {
             })
         };
         now.judge.rules().filter_map(score).collect()
+    }
+
+    fn charted(&self, ask: &ChartAsk) -> Result<ChartData, Refused> {
+        if ask.recipe.as_str() != "washer" {
+            return Err(Refused(format!("there is no recipe \"{}\"", ask.recipe)));
+        }
+        let rules: Vec<RuleName> = self.all()?.into_iter().map(|seen| seen.rule).collect();
+        let query = Query { from: Some(ask.from), ..Query::default() };
+        let found = Reader::new(&self.ledger).scan(&query, |record| {
+            let mut part = Charted::of(&record);
+            let score = ask.rule.as_ref().and_then(|rule| self.score(&record, rule).ok());
+            part.score = score.filter(|score| *score < 1e300);
+            // A bore that grows with the surface's score, as a worn tool would have it.
+            let bore = record.views.iter().flat_map(|view| &view.scores).next();
+            let value = bore.map(|(_, score)| 8.0 + 0.02 * f64::from(score.get() - 0.4));
+            (part, value)
+        });
+        let found = match found {
+            Err(plumb_ledger::LedgerError::Absent { .. }) => Vec::new(),
+            other => other.map_err(|error| Refused(error.to_string()))?,
+        };
+        let sizes = vec!["bore".to_owned()];
+        let asked = ask.size.as_ref().filter(|size| sizes.contains(size));
+        let measured = found.iter().filter(|_| asked.is_some());
+        let values = measured
+            .filter_map(|(part, value)| Some(Measured { part: part.part, value: (*value)? }))
+            .collect();
+        let tolerance = Tolerance::new(Some(7.98), Some(8.02)).ok().filter(|_| asked.is_some());
+        let parts = found.into_iter().map(|(part, _)| part).collect();
+        Ok(ChartData { parts, values, unit: "mm".to_owned(), tolerance, rules, sizes })
+    }
+
+    fn replay(&self, picture: &Path, recipe: &RecipeName) -> Result<Record, Refused> {
+        if recipe.as_str() != "washer" {
+            return Err(Refused(format!("there is no recipe \"{recipe}\"")));
+        }
+        // Nobody has a model here: the record is found by its picture, and judged by the rules as they are now.
+        let name = picture.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let records = Reader::new(&self.ledger).find(&Query { limit: Some(10_000), ..Query::default() });
+        let records = records.map_err(|error| Refused(error.to_string()))?;
+        let mut records = records.into_iter();
+        let mut record = records
+            .find(|record| record.pictures.iter().any(|picture| picture.path.ends_with(name)))
+            .ok_or_else(|| Refused(format!("{} is of no part", picture.display())))?;
+        let views = views_of(&record);
+        let seen: Vec<_> = views.iter().map(|(camera, findings)| (camera.clone(), findings)).collect();
+        let verdict = self.now().judge.judge(&seen);
+        (record.verdict, record.reasons) = (verdict.decision.into(), verdict.reasons);
+        Ok(record)
     }
 
     fn set(&self, wish: &NewThreshold) -> Result<Set, Refused> {

@@ -1,5 +1,6 @@
 //! Everything that may be slow, kept away from the hot path: records and pictures, HTTP, OPC UA, looking after the disk.
 
+mod challenge;
 pub(crate) mod console;
 mod http;
 mod ledger;
@@ -7,6 +8,7 @@ pub mod opc_ua;
 pub(crate) mod tls;
 mod watchman;
 
+pub(crate) use challenge::ChallengeKeeper;
 pub(crate) use http::family_of;
 pub use ledger::{LedgerKeeper, Tap};
 pub use watchman::Watchman;
@@ -33,6 +35,7 @@ impl Background {
     /// When the address cannot be listened on, with the address; when there is no certificate to show.
     pub(crate) fn start(
         watchman: Watchman,
+        challenge: ChallengeKeeper,
         console: Option<(Arc<Console>, mpsc::Receiver<Order>)>,
     ) -> io::Result<Self> {
         let listener = console.is_some().then(|| listen(watchman.plan.station.listen)).transpose()?;
@@ -60,7 +63,7 @@ impl Background {
                         http::serve(listener, config, watchman.clone(), &console, stopped.clone()).await;
                     }
                 };
-                tokio::join!(serve, watchman.walk(stopped.clone()));
+                tokio::join!(serve, watchman.walk(stopped.clone()), challenge.walk(stopped.clone()));
             });
         };
         let thread = threads::spawn("background".to_owned(), work)?;

@@ -3,6 +3,7 @@
 
 mod align;
 mod calibration;
+mod challenge;
 mod document;
 mod file;
 mod gate;
@@ -14,6 +15,7 @@ mod recipe;
 
 pub use align::AlignPlan;
 pub use calibration::CalibrationPlan;
+pub use challenge::{ChallengePlan, Due, Expected, KnownPart};
 pub use file::{
     CalibrationUnfit, CameraSection, DeviceFailed, DeviceMissing, InferSection, LedgerFull, Preload,
     RegionSection, StationSection, TriggerSection,

@@ -2,6 +2,7 @@
 
 use super::{
     calibration::{self, CalibrationPlan},
+    challenge::{self, ChallengePlan},
     document::Document,
     file::{CameraSection, InferSection, StationSection, TriggerSection},
     gate::Gate,
@@ -47,6 +48,8 @@ pub struct Plan {
     pub ledger: LedgerConfig,
     /// Who may see what in a browser.
     pub console: ConsoleConfig,
+    /// Known parts that must be told right before the station may judge.
+    pub challenge: Option<ChallengePlan>,
     /// The built-in line, where a camera of kind `line` or `plumb demo` wants it.
     pub line: Option<LineConfig>,
     /// What the models run on.
@@ -55,6 +58,8 @@ pub struct Plan {
     pub trend: TrendConfig,
     /// The OPC UA server, where there is one.
     pub opcua: Option<OpcUaServerConfig>,
+    /// `station.toml`, to be read again.
+    pub file: PathBuf,
     /// SHA-256 of `station.toml`, in hex.
     pub digest: String,
     /// When `station.toml` was last changed; when it was read, where the disk does not say.
@@ -114,9 +119,21 @@ struct Reader<'p> {
     problems: &'p mut Problems,
 }
 
-const SECTIONS: [&str; 13] = [
-    "station", "camera", "trigger", "plc", "mirror", "gate", "tracking", "ledger", "console", "line",
-    "infer", "trend", "opcua",
+const SECTIONS: [&str; 14] = [
+    "station",
+    "camera",
+    "trigger",
+    "plc",
+    "mirror",
+    "gate",
+    "tracking",
+    "ledger",
+    "console",
+    "challenge",
+    "line",
+    "infer",
+    "trend",
+    "opcua",
 ];
 
 impl Reader<'_> {
@@ -160,6 +177,7 @@ impl Reader<'_> {
         }
         let recipes_folder = folder.join("recipes");
         let recipes = RecipeReader::new(self.problems, &cameras, gate).folder(&recipes_folder);
+        let challenge = challenge::read(&document, &recipes, self.problems);
         let mut station = station?;
         station.data = folder.join(&station.data);
         // Resolved here: a replay has a data folder of its own, but nobody wants to build engines for it anew.
@@ -183,10 +201,12 @@ impl Reader<'_> {
             pair_within,
             ledger,
             console,
+            challenge,
             line,
             infer,
             trend,
             opcua,
+            file: file.to_owned(),
             digest: Sha256::digest(document.text()).iter().map(|byte| format!("{byte:02x}")).collect(),
             changed_at: file
                 .metadata()

@@ -224,7 +224,10 @@ impl VerdictStage {
         };
         // A rule that panics costs the part its verdict, not the line its station.
         let weighed = catch_unwind(AssertUnwindSafe(weighed));
-        let (verdict, reason_code) = weighed.unwrap_or_else(|_| missed_for(Cause::Verdict));
+        let (mut verdict, mut reason_code) = weighed.unwrap_or_else(|_| missed_for(Cause::Verdict));
+        if let Some(withheld) = self.wires.desk.challenge().judged(trigger.part, &verdict, late) {
+            (verdict, reason_code) = (withheld, Cause::NotReleased.code());
+        }
         let mut laps = views.iter().fold(Laps::default(), |laps, (_, view)| laps.slower(&view.laps));
         let before: Duration = Lap::ALL.iter().filter_map(|lap| laps.get(*lap)).sum();
         let total = now.saturating_duration_since(trigger.at.mono);
@@ -275,7 +278,9 @@ impl VerdictStage {
         if judged.late {
             self.wires.metrics.deadline_missed();
         }
-        self.wires.metrics.answered(recipe, metric_word(judged.verdict.decision, judged.late));
+        let word = metric_word(judged.verdict.decision, judged.late);
+        let is_known = self.wires.desk.challenge().knows(judged.trigger.part);
+        self.wires.metrics.answered(recipe, if is_known { "challenge" } else { "production" }, word);
         for (_, view) in &judged.views {
             for (model, _, score) in &view.seen.findings.scores {
                 self.wires.metrics.scored(recipe, model.as_str(), score.get());
@@ -316,7 +321,9 @@ impl VerdictStage {
         }
         self.wires.stopwatch.note(answered.judged.recipe.edition, &answered.judged.laps);
         self.wires.metrics.records.inc();
+        let (part, delivered) = (answered.judged.trigger.part, answered.delivered);
         self.wires.keeper.keep(answered);
+        self.wires.desk.challenge().answered(part, delivered);
     }
 
     fn look_after_itself(&mut self) {

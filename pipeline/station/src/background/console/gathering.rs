@@ -252,6 +252,7 @@ fn snapshot(
         shift,
         latency: latency(totals_us),
         health,
+        challenge: from.desk.challenge().seen(),
     }
 }
 

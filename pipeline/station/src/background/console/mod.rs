@@ -7,8 +7,9 @@
 mod gathering;
 mod health;
 mod orders;
+mod replayed;
 mod rules;
-mod shift;
+pub(crate) mod shift;
 mod window;
 
 pub(crate) use gathering::{Gathering, Sources};

@@ -1,6 +1,7 @@
 //! The rules of the station's recipes, for the console: what known parts score under them, and another threshold that acts
 //! from the next part on.
 
+use super::replayed;
 use crate::{
     changeover::{Changeover, Stage},
     config::{Plan, RecipePlan, read_recipe, recipe_file, try_recipe},
@@ -9,14 +10,18 @@ use crate::{
     rejudge::views_of,
     retune,
 };
-use plumb_console::{Evidence, NewThreshold, Piece, Refused, RuleScore, RuleSeen, Rules, Set};
-use plumb_inspection::RecipeName;
-use plumb_ledger::{LedgerError, Record, TruthBook};
-use plumb_verdict::RuleName;
+use plumb_console::{
+    ChartAsk, ChartData, Evidence, NewThreshold, Piece, Refused, RuleScore, RuleSeen, Rules, Set,
+};
+use plumb_inspection::{CameraId, Cause, RecipeName};
+use plumb_ledger::{LedgerError, Query, Reader, Record, TruthBook};
+use plumb_process::{Charted, Measured};
+use plumb_quality::capability::Tolerance;
+use plumb_verdict::{RuleConfig, RuleName};
 use std::{
     collections::BTreeMap,
     fmt, fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -38,6 +43,8 @@ pub(crate) struct StationRules {
     read: Mutex<BTreeMap<RecipeName, (Instant, Arc<OnDisk>)>>,
     /// One change at a time: of two approved at once the second finds another file than it was proposed for.
     changing: Mutex<()>,
+    /// One replay at a time: each loads its models anew.
+    replaying: Mutex<()>,
 }
 
 /// A recipe as its file says.
@@ -56,7 +63,14 @@ impl fmt::Debug for StationRules {
 
 impl StationRules {
     pub(crate) fn new(plan: Arc<Plan>, desk: Arc<Desk>, changeover: Changeover) -> Self {
-        Self { plan, desk, changeover, read: Mutex::default(), changing: Mutex::default() }
+        Self {
+            plan,
+            desk,
+            changeover,
+            read: Mutex::default(),
+            changing: Mutex::default(),
+            replaying: Mutex::default(),
+        }
     }
 
     /// As it is on disk now.
@@ -173,6 +187,75 @@ impl Rules for StationRules {
         read.plan.judge.rules().filter_map(score).collect()
     }
 
+    fn charted(&self, ask: &ChartAsk) -> Result<ChartData, Refused> {
+        let read = self.read(&ask.recipe)?;
+        let recipe = &read.plan;
+        let with_score = recipe.judge.rules().filter(|rule| rule.threshold().is_some());
+        let rules: Vec<RuleName> = with_score.map(|rule| rule.name().clone()).collect();
+        if let Some(rule) = ask.rule.as_ref().filter(|rule| !rules.contains(rule)) {
+            return Err(Refused(format!(
+                "recipe \"{}\" has no rule \"{rule}\" with a threshold",
+                ask.recipe
+            )));
+        }
+        let sizes: Vec<String> = recipe.measures.iter().map(|measure| measure.gauge.name.clone()).collect();
+        if let Some(size) = ask.size.as_ref().filter(|size| !sizes.contains(size)) {
+            return Err(Refused(format!("recipe \"{}\" measures no \"{size}\"", ask.recipe)));
+        }
+        let limits = ask.size.as_ref().and_then(|size| limits_of(recipe, size));
+        let in_px = limits.as_ref().is_some_and(|(unit, _)| unit.starts_with("px"));
+        let query = Query { from: Some(ask.from), ..Query::default() };
+        let charted = Reader::new(&self.plan.station.data).scan(&query, |record| {
+            let nobody_was_to_judge =
+                |reason: &plumb_verdict::Reason| reason.rule.as_str() == Cause::NotReleased.as_str();
+            if record.recipe != recipe.name || record.reasons.iter().any(nobody_was_to_judge) {
+                return None;
+            }
+            let mut part = Charted::of(&record);
+            if let Some(rule) = &ask.rule
+                && let Ok(views) = views_of(&record, recipe)
+            {
+                let seen: Vec<(CameraId, _)> =
+                    views.iter().map(|(camera, findings)| (camera.clone(), findings)).collect();
+                part.score = recipe.judge.score(rule, &seen);
+            }
+            let size = ask.size.as_ref().and_then(|size| {
+                let mut all = record.views.iter().flat_map(|view| &view.measurements);
+                let found = all.find(|measured| measured.name == *size)?;
+                let (value, unit) = match found.mm.filter(|_| !in_px) {
+                    Some(mm) => (mm, found.of.unit_mm()),
+                    None => (found.px?, found.of.unit_px()),
+                };
+                Some((Measured { part: record.part_id, value: value.value }, unit))
+            });
+            Some((part, size))
+        });
+        let charted = match charted {
+            Err(LedgerError::Absent { .. }) => Vec::new(),
+            other => other.map_err(|error| Refused(error.to_string()))?,
+        };
+        let (parts, found): (Vec<_>, Vec<_>) = charted.into_iter().flatten().unzip();
+        // A camera that was calibrated meanwhile gives mm since: values in another unit are of another chart.
+        let unit = found.iter().flatten().next_back().map(|(_, unit)| *unit).unwrap_or_default();
+        let values = found.into_iter().flatten().filter(|(_, other)| *other == unit);
+        let tolerance = limits.filter(|(stated, _)| *stated == unit).map(|(_, tolerance)| tolerance);
+        Ok(ChartData {
+            parts,
+            values: values.map(|(value, _)| value).collect(),
+            unit: unit.to_owned(),
+            tolerance,
+            rules,
+            sizes,
+        })
+    }
+
+    fn replay(&self, picture: &Path, recipe: &RecipeName) -> Result<Record, Refused> {
+        let Ok(_alone) = self.replaying.try_lock() else {
+            return Err(Refused("another picture is being replayed; wait until it is done".to_owned()));
+        };
+        replayed::replay(&self.plan.file, recipe, picture)
+    }
+
     fn set(&self, wish: &NewThreshold) -> Result<Set, Refused> {
         let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let read = self.read(&wish.recipe)?;
@@ -221,4 +304,15 @@ impl Rules for StationRules {
         tracing::info!(recipe = %plan.name, rule = %wish.rule, old = wish.old, new = wish.new, "Threshold was changed: {says}.");
         Ok(Set { says, from_part, file_digest: digest })
     }
+}
+
+/// Unit and limits of the first rule on a measurement that has any.
+fn limits_of(recipe: &RecipePlan, size: &str) -> Option<(&'static str, Tolerance)> {
+    recipe.judge.rules().find_map(|rule| match rule {
+        RuleConfig::Measurement(rule) if rule.measure == size => {
+            let (unit, min, max) = rule.limits()?;
+            Some((unit, Tolerance::new(min, max).ok()?))
+        }
+        _ => None,
+    })
 }
