@@ -12,6 +12,8 @@
 
 #[path = "../tests/visitor/recipe_file.rs"]
 mod recipe_file;
+#[path = "../tests/visitor/shelf.rs"]
+mod shelf;
 
 use jiff::Timestamp;
 use plumb_console::{
@@ -103,6 +105,8 @@ fn main() -> Result<(), Failure> {
         ledger: wish.data.clone(),
         orders,
         rules: rules.clone(),
+        models: Arc::new(shelf::Shelf),
+        calibrations: Arc::new(shelf::Shelf),
     };
     let config = ConsoleConfig { open_live_view: true, ..ConsoleConfig::default() };
     let setup = Console::open(seen, config);

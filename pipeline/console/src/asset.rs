@@ -16,6 +16,7 @@ use std::{io::Write, sync::LazyLock};
 const FILES: &[(&str, &str, &[u8])] = &[
     ("console.css", CSS, include_bytes!("../assets/console.css")),
     ("judge.css", CSS, include_bytes!("../assets/judge.css")),
+    ("recipe.css", CSS, include_bytes!("../assets/recipe.css")),
     ("icons.svg", SVG, include_bytes!("../assets/icons.svg")),
     ("plumb.svg", SVG, include_bytes!("../assets/plumb.svg")),
     ("shell.js", JS, include_bytes!("../assets/shell.js")),
@@ -23,6 +24,7 @@ const FILES: &[(&str, &str, &[u8])] = &[
     ("overlay.js", JS, include_bytes!("../assets/overlay.js")),
     ("counting.js", JS, include_bytes!("../assets/counting.js")),
     ("tuning.js", JS, include_bytes!("../assets/tuning.js")),
+    ("recipe.js", JS, include_bytes!("../assets/recipe.js")),
     ("review.js", JS, include_bytes!("../assets/review.js")),
     ("htmx.js", JS, include_bytes!("../assets/vendor/htmx-4.0.1.min.js")),
     ("uplot.js", JS, include_bytes!("../assets/vendor/uplot-1.6.32.iife.min.js")),

@@ -1,15 +1,20 @@
 //! The pages. One file of code, one of HTML and one of texts each, and one line here.
 
 mod audit;
+mod calibration;
 mod health;
 mod live;
 mod login;
+pub(crate) mod model;
+mod models;
 mod part;
 mod parts;
 mod password;
 mod people;
 mod picture;
 mod proposals;
+mod recipe;
+mod recipes;
 mod review;
 mod thumb;
 mod tune;
@@ -31,6 +36,11 @@ pub(crate) const ALL: &[&Page] = &[
     &review::PAGE,
     &tune::PAGE,
     &tuning::PAGE,
+    &recipes::PAGE,
+    &recipe::PAGE,
+    &models::PAGE,
+    &model::PAGE,
+    &calibration::PAGE,
     &health::PAGE,
     &audit::PAGE,
     &people::PAGE,
