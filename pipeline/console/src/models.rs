@@ -63,7 +63,7 @@ pub struct ModelSeen {
 /// A model that is loaded.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelRun {
-    /// What runs it: `CPUExecutionProvider` …
+    /// What runs it: `cpu`, `cuda` …
     pub provider: String,
     /// Why it runs there.
     pub why: String,
@@ -92,7 +92,7 @@ pub struct ModelFile {
     pub outputs: Vec<String>,
     /// Key, value, and where that was taken from.
     pub facts: Vec<(String, String, String)>,
-    /// What is in the way of running it, and what is worth knowing.
+    /// What else is worth knowing.
     pub notes: Vec<String>,
 }
 

@@ -166,8 +166,8 @@ fn a_plane_is_found_on_the_frames_of_parts_and_written_as_the_command_writes_it(
     assert!(status == 200 && says.contains("calibration-top.toml"), "{status} {says}");
     let written = Calibration::read(&workshop.path("calibration-top.toml")).expect("a calibration");
     let plane = written.plane.as_ref().expect("a plane");
-    assert!((f64::from(plane.mm_per_px.x) * PX_PER_MM - 1.0).abs() < 0.005, "{:?}", plane.mm_per_px);
-    assert!((f64::from(plane.mm_per_px.y) * PX_PER_MM - 1.0).abs() < 0.005, "{:?}", plane.mm_per_px);
+    assert!((plane.mm_per_px.x * PX_PER_MM - 1.0).abs() < 0.005, "{:?}", plane.mm_per_px);
+    assert!((plane.mm_per_px.y * PX_PER_MM - 1.0).abs() < 0.005, "{:?}", plane.mm_per_px);
     assert!(written.expires_at.is_some() && written.camera.size_px == [640, 480]);
     assert_eq!(
         std::fs::read_dir(data.join("calibration/top")).expect("kept").count(),

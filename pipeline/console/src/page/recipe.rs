@@ -58,9 +58,12 @@ const LOOKED_THROUGH: usize = 200;
 /// What a field of a rule takes: what the page makes of it.
 type Kind = &'static str;
 
+/// A key, and what it takes.
+type Key = (&'static str, Kind);
+
 /// The keys of each kind of rule with what they take, those it cannot do without first. Fields of the page; what a key may
 /// be is for the rule itself to say.
-const RULES: &[(&str, &[(&str, Kind)], &[(&str, Kind)])] = &[
+const RULES: &[(&str, &[Key], &[Key])] = &[
     ("score", &[("max", "score")], &[CLASS, REGION, MODEL, CAMERA, ZONE]),
     ("absence", &[("score_min", "score")], &[CLASS, REGION, MODEL, CAMERA, ZONE]),
     (
@@ -108,19 +111,19 @@ const RULES: &[(&str, &[(&str, Kind)], &[(&str, Kind)])] = &[
         ],
     ),
 ];
-const CLASS: (&str, Kind) = ("class", "class");
-const REGION: (&str, Kind) = ("region", "region");
-const MODEL: (&str, Kind) = ("model", "model");
-const CAMERA: (&str, Kind) = ("camera", "camera");
-const ZONE: (&str, Kind) = ("zone_px", "zone");
-const MIN_PX: (&str, Kind) = ("min_px", "number");
-const MAX_PX: (&str, Kind) = ("max_px", "number");
-const MIN_MM: (&str, Kind) = ("min_mm", "number");
-const MAX_MM: (&str, Kind) = ("max_mm", "number");
-const MIN_PX2: (&str, Kind) = ("min_px2", "number");
-const MAX_PX2: (&str, Kind) = ("max_px2", "number");
-const MIN_MM2: (&str, Kind) = ("min_mm2", "number");
-const MAX_MM2: (&str, Kind) = ("max_mm2", "number");
+const CLASS: Key = ("class", "class");
+const REGION: Key = ("region", "region");
+const MODEL: Key = ("model", "model");
+const CAMERA: Key = ("camera", "camera");
+const ZONE: Key = ("zone_px", "zone");
+const MIN_PX: Key = ("min_px", "number");
+const MAX_PX: Key = ("max_px", "number");
+const MIN_MM: Key = ("min_mm", "number");
+const MAX_MM: Key = ("max_mm", "number");
+const MIN_PX2: Key = ("min_px2", "number");
+const MAX_PX2: Key = ("max_px2", "number");
+const MIN_MM2: Key = ("min_mm2", "number");
+const MAX_MM2: Key = ("max_mm2", "number");
 
 /// Where a recipe's page is.
 pub(super) fn address(recipe: &str) -> String {

@@ -28,7 +28,7 @@ fn seen(digest: &str, name: &str, shadow_of: Option<&str>) -> ModelSeen {
         about: vec![("licence".to_owned(), "Apache-2.0".to_owned())],
         has_reference: shadow_of.is_none(),
         runs: shadow_of.is_none().then(|| ModelRun {
-            provider: "CPUExecutionProvider".to_owned(),
+            provider: "cpu".to_owned(),
             why: "asked for".to_owned(),
             asked: "auto".to_owned(),
             run_ms: 3.4,

@@ -131,7 +131,7 @@ impl Calibrations for StationCalibrations {
                     .map(|l| (l.rms_px, l.shots.len())),
                 plane: whole
                     .and_then(|calibration| calibration.plane.as_ref())
-                    .map(|plane| ([plane.mm_per_px.x, plane.mm_per_px.y].map(f64::from), plane.relative_u)),
+                    .map(|plane| ([plane.mm_per_px.x, plane.mm_per_px.y], plane.relative_u)),
                 evenness: whole.and_then(|calibration| calibration.light.as_ref()).map(|l| l.report.evenness),
             }
         };

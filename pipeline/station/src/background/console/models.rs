@@ -106,7 +106,8 @@ impl Models for StationModels {
             inputs: seen.inputs.clone(),
             outputs: seen.outputs.clone(),
             facts: seen.facts.iter().map(fact).collect(),
-            notes: seen.obstacles.iter().chain(&seen.notes).cloned().collect(),
+            // What is in the way of a card is not: there is one.
+            notes: seen.notes.clone(),
         })
     }
 
