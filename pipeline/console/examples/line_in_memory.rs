@@ -13,6 +13,8 @@
 
 #[path = "../tests/visitor/recipe_file.rs"]
 mod recipe_file;
+#[path = "../tests/visitor/shelf.rs"]
+mod shelf;
 
 use jiff::Timestamp;
 use plumb_console::{
@@ -108,6 +110,8 @@ fn main() -> Result<(), Failure> {
         ledger: wish.data.clone(),
         orders,
         rules: rules.clone(),
+        models: Arc::new(shelf::Shelf),
+        calibrations: Arc::new(shelf::Shelf),
     };
     let config = ConsoleConfig { open_live_view: true, ..ConsoleConfig::default() };
     let setup = Console::open(seen, config);

@@ -1,6 +1,6 @@
 //! What the console must have asked of whoever has the recipes and their judge: it has neither itself.
 
-use crate::Refused;
+use crate::{Choices, NewText, Refused, Trouble, WrittenRecipe};
 use jiff::Timestamp;
 use plumb_inspection::{PartId, RecipeName};
 use plumb_ledger::{PartSet, Record, Truth};
@@ -44,6 +44,27 @@ pub trait Rules: fmt::Debug + Send + Sync {
     /// When the file has changed, the recipe would not do, or it could not be loaded: the old one then goes on, in the
     /// file too.
     fn set(&self, wish: &NewThreshold) -> Result<Set, Refused>;
+
+    /// Every recipe's file as it is now, in the order of their names; those that cannot be loaded too.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    fn written(&self) -> Result<Vec<WrittenRecipe>, Refused>;
+
+    /// Everything that would be wrong if `text` were in the file of `recipe`. Nothing is written.
+    ///
+    /// # Errors
+    /// When there is no such recipe.
+    fn troubles(&self, recipe: &RecipeName, text: &str) -> Result<Vec<Trouble>, Refused>;
+
+    /// What a recipe can name.
+    fn choices(&self) -> Choices;
+
+    /// As [`Rules::set`], with the recipe's whole text.
+    ///
+    /// # Errors
+    /// As there.
+    fn rewrite(&self, wish: &NewText) -> Result<Set, Refused>;
 }
 
 /// A rule with its threshold.

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use plumb_console::{PageInfo, Right, pages};
 use plumb_ledger::Role;
 use std::collections::BTreeSet;
-use visitor::{Visitor, console};
+use visitor::{Visitor, console, shelf::JUDGES};
 
 /// What a page may weigh with everything it loads, compressed, without pictures.
 const HEAVIEST: usize = 150 * 1024;
@@ -18,6 +18,7 @@ fn address(page: &PageInfo) -> String {
         .replace("{recipe}", "washer")
         .replace("{rule}", "surface")
         .replace("{study}", "caps")
+        .replace("{digest}", JUDGES)
 }
 
 fn roles() -> Vec<Option<Role>> {

@@ -62,7 +62,9 @@ pub use model::{LivePlace, ModelBook, ModelChange, ModelEntry, ModelError, Model
 pub use numbers::PartNumbers;
 pub use people::{PeopleBook, PeopleError, Role, Session, Token, User};
 pub use picture::{PictureJob, PictureSender};
-pub use proposal::{NewProposal, Proposal, ProposalBook, ProposalError, ProposalState};
+pub use proposal::{
+    Change, NewProposal, Proposal, ProposalBook, ProposalError, ProposalState, RecipeVersion, VersionBook,
+};
 pub use reader::{Query, Reader};
 pub use record::{
     MissingPicture, ModelRecord, Picture, PlcRecord, Record, RecordVerdict, Schema, Timings, ViewRecord,

@@ -31,3 +31,4 @@ pub mod shadow;
 pub mod state;
 pub mod station;
 pub mod threads;
+mod verification;

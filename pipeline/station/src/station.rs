@@ -6,7 +6,10 @@
 use crate::{
     background::{
         Background, ChallengeKeeper, LedgerKeeper, Tap, Watchman,
-        console::{Gathering, Sources, StationRules, Window, shift},
+        console::{
+            FramesPassing, Gathering, Sources, StationCalibrations, StationModels, StationRules, Window,
+            frames, shift,
+        },
         opc_ua::{self, Door, OpcUa},
     },
     budget::{self, Stopwatch},
@@ -188,7 +191,11 @@ impl Station {
                 clock: LastAnswer::default(),
             };
             let rules = StationRules::new(plan.clone(), desk.clone(), changeover.clone());
-            let (shown, setup, orders) = open_console(sources, Arc::new(rules))?;
+            let models = StationModels::new(plan.clone(), editions.clone());
+            let (passing, next) = frames();
+            let calibrations = StationCalibrations::new(plan.clone(), desk.clone(), next);
+            let handed = (Arc::new(rules), Arc::new(models), Arc::new(calibrations));
+            let (shown, setup, orders) = open_console(sources, handed, passing)?;
             stages.push(shown.1);
             window = Some(shown.0);
             console = Some((setup, orders));
@@ -411,18 +418,20 @@ impl Station {
 #[expect(clippy::type_complexity, reason = "taken apart where it is called")]
 fn open_console(
     sources: Sources,
-    rules: Arc<StationRules>,
+    (rules, models, calibrations): (Arc<StationRules>, Arc<StationModels>, Arc<StationCalibrations>),
+    passing: FramesPassing,
 ) -> Result<((Window, JoinHandle<()>), Setup, mpsc::Receiver<Order>), StartError> {
     let config = sources.plan.console.clone();
     let ledger = sources.plan.station.data.clone();
     let watchers = Watchers::default();
-    let (window, glimpses, counts) = Window::new(watchers.clone(), config.live_fps);
+    let (window, glimpses, counts) = Window::new(watchers.clone(), config.live_fps, passing);
     let (pictures, live) = watch::channel(None);
     let (gathering, snapshot) = Gathering::new(sources, (glimpses, counts), pictures);
     let thread = gathering.start().map_err(StartError::device)?;
     // Eight orders that wait: more people than that do not press a button within a second.
     let (orders, ordered) = mpsc::channel(8);
-    let setup = Console::open(Seen { snapshot, live, watchers, ledger, orders, rules }, config);
+    let seen = Seen { snapshot, live, watchers, ledger, orders, rules, models, calibrations };
+    let setup = Console::open(seen, config);
     Ok(((window, thread), setup, ordered))
 }
 

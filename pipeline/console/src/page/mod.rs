@@ -1,18 +1,23 @@
 //! The pages. One file of code, one of HTML and one of texts each, and one line here.
 
 mod audit;
+mod calibration;
 mod challenge;
 mod charts;
 mod evidence;
 mod health;
 mod live;
 mod login;
+pub(crate) mod model;
+mod models;
 mod part;
 mod parts;
 mod password;
 mod people;
 mod picture;
 mod proposals;
+mod recipe;
+mod recipes;
 mod replayed;
 mod review;
 mod studies;
@@ -41,6 +46,11 @@ pub(crate) const ALL: &[&Page] = &[
     &charts::PAGE,
     &studies::PAGE,
     &study::PAGE,
+    &recipes::PAGE,
+    &recipe::PAGE,
+    &models::PAGE,
+    &model::PAGE,
+    &calibration::PAGE,
     &health::PAGE,
     &audit::PAGE,
     &people::PAGE,

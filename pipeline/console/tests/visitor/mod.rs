@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each suite uses its part
 
 mod recipe_file;
+pub(crate) mod shelf;
 
 use argon2::{Argon2, PasswordHasher};
 use axum::{
@@ -74,7 +75,16 @@ pub(crate) fn house_in(folder: tempfile::TempDir, config: ConsoleConfig, roles: 
     let watchers = Watchers::default();
     let rules = Arc::new(RecipeFile::new(folder.path(), Duration::from_millis(50)));
     let ledger = folder.path().to_owned();
-    let seen = Seen { snapshot, live, watchers: watchers.clone(), ledger, orders, rules };
+    let seen = Seen {
+        snapshot,
+        live,
+        watchers: watchers.clone(),
+        ledger,
+        orders,
+        rules,
+        models: Arc::new(shelf::Shelf),
+        calibrations: Arc::new(shelf::Shelf),
+    };
     let done = Arc::new(Mutex::new(Vec::new()));
     let noted = done.clone();
     tokio::spawn(async move {

@@ -4,7 +4,8 @@
 #![allow(dead_code)] // each user has its part
 
 use plumb_console::{
-    ChartAsk, ChartData, Evidence, NewThreshold, Piece, Refused, RuleScore, RuleSeen, Rules, Set,
+    CardChoice, ChartAsk, ChartData, Choices, Evidence, NewText, NewThreshold, Piece, Refused, RuleScore,
+    RuleSeen, Rules, Set, Trouble, WrittenRecipe,
 };
 use plumb_inspection::{CameraId, Findings, PartId, RecipeName, RegionName};
 use plumb_ledger::{Query, Reader, Record, RecordVerdict, Truth, TruthBook};
@@ -25,6 +26,18 @@ use std::{
 const WASHER: &str = r#"# Washers, as the line makes them.
 [recipe]
 name = "washer"
+number = 1
+deadline_ms = 60
+
+[[model]]
+name = "surface"
+card = "../models/surface.toml"
+
+# The washer lies in the middle.
+[[region]]
+name = "part"
+rect_px = [70, 40, 180, 180]
+model = "surface"
 
 [[rule]]
 name = "surface"
@@ -51,6 +64,7 @@ pub(crate) struct RecipeFile {
 struct Now {
     judge: Judge,
     digest: String,
+    text: String,
     /// The first part that this judge judged.
     first: Option<PartId>,
 }
@@ -67,8 +81,9 @@ impl RecipeFile {
         if !file.exists() {
             fs::write(&file, WASHER).expect("a writable folder");
         }
-        let (judge, digest) = read(&fs::read_to_string(&file).expect("readable")).expect("it was checked");
-        let now = Mutex::new(Now { judge, digest, first: None });
+        let text = fs::read_to_string(&file).expect("readable");
+        let (judge, digest) = read(&text).expect("it was checked");
+        let now = Mutex::new(Now { judge, digest, text, first: None });
         Self { file, ledger: folder.to_owned(), patience, now, judged: Condvar::new() }
     }
 
@@ -101,8 +116,7 @@ impl RecipeFile {
 fn read(text: &str) -> Result<(Judge, String), String> {
     let written: Written = toml::from_str(text).map_err(|error| error.to_string())?;
     let judge = Judge::new(written.rule).map_err(|errors| format!("{errors:?}"))?;
-    let digest = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((judge, digest))
+    Ok((judge, digest_of(text)))
 }
 
 fn views_of(record: &Record) -> Vec<(CameraId, Findings)> {
@@ -253,11 +267,63 @@ impl Rules for RecipeFile {
             *value.decor_mut() = decor;
         }
         rule[key] = toml_edit::Item::Value(value);
-        let text = document.to_string();
-        let (judge, digest) = read(&text).map_err(refused)?;
-        fs::write(&self.file, text).map_err(|error| refused(error.to_string()))?;
+        self.put(document.to_string())
+    }
+
+    fn written(&self) -> Result<Vec<WrittenRecipe>, Refused> {
+        let text = fs::read_to_string(&self.file).map_err(|error| Refused(error.to_string()))?;
+        let name = text.parse::<toml::Table>().ok();
+        let name = name.and_then(|table| Some(table.get("recipe")?.get("name")?.as_str()?.into()));
+        Ok(vec![WrittenRecipe {
+            file: "washer.toml".to_owned(),
+            name,
+            number: Some("1".to_owned()),
+            digest: digest_of(&text),
+            troubles: troubles_of(&text),
+            runs: Some(self.now().text.clone()),
+            text,
+        }])
+    }
+
+    fn troubles(&self, _: &RecipeName, text: &str) -> Result<Vec<Trouble>, Refused> {
+        Ok(troubles_of(text))
+    }
+
+    fn choices(&self) -> Choices {
+        let labels = ["scratch", "dent", "burr"].map(str::to_owned).into();
+        let card = |path: &str, name: &str, family: &str, labels| CardChoice {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            family: family.to_owned(),
+            labels,
+        };
+        Choices {
+            cameras: vec!["top".to_owned()],
+            cards: vec![
+                card("../models/surface.toml", "surface", "detector", labels),
+                card("../models/odd-one.toml", "odd-one", "anomaly", vec![]),
+            ],
+        }
+    }
+
+    fn rewrite(&self, wish: &NewText) -> Result<Set, Refused> {
+        let text = fs::read_to_string(&self.file).map_err(|error| Refused(error.to_string()))?;
+        if digest_of(&text) != wish.file_digest {
+            return Err(Refused(
+                "the recipe's file has changed since this was proposed; nothing was written".into(),
+            ));
+        }
+        self.put(wish.text.clone())
+    }
+}
+
+impl RecipeFile {
+    /// Writes the file and judges by it, and waits for the first part.
+    fn put(&self, text: String) -> Result<Set, Refused> {
+        let (judge, digest) = read(&text).map_err(Refused)?;
+        fs::write(&self.file, &text).map_err(|error| Refused(error.to_string()))?;
         let mut now = self.now();
-        *now = Now { judge, digest: digest.clone(), first: None };
+        *now = Now { judge, digest: digest.clone(), text, first: None };
         let (now, _) = self
             .judged
             .wait_timeout_while(now, self.patience, |now| now.first.is_none())
@@ -268,4 +334,27 @@ impl Rules for RecipeFile {
         };
         Ok(Set { says, from_part: now.first, file_digest: digest })
     }
+}
+
+fn digest_of(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// As far as rules go; the place of the first rule that does not read.
+fn troubles_of(text: &str) -> Vec<Trouble> {
+    let trouble = |route: &[&str], says: String| {
+        let route = route.iter().map(|&step| step.to_owned()).collect();
+        vec![Trouble { line: 1, column: 1, route, says, hint: String::new() }]
+    };
+    let document: toml::Table = match text.parse() {
+        Ok(document) => document,
+        Err(error) => return trouble(&[], format!("{error}")),
+    };
+    let rules = document.get("rule").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+    for (at, rule) in rules.into_iter().enumerate() {
+        if let Err(error) = rule.try_into::<RuleConfig>() {
+            return trouble(&["rule", &at.to_string()], error.message().to_owned());
+        }
+    }
+    read(text).err().map_or_else(Vec::new, |says| trouble(&[], says))
 }

@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../migrations/people/0001_people_and_audit.sql"),
     include_str!("../../migrations/people/0002_proposals.sql"),
+    include_str!("../../migrations/people/0003_recipe_texts.sql"),
 ];
 const VERSION: i64 = MIGRATIONS.len() as i64;
 

@@ -26,5 +26,6 @@ pub use measure::MeasurePlan;
 pub use plan::{CameraPlan, Plan, read};
 pub use problem::{Problem, Problems};
 pub use recipe::{
-    ModelPlan, RecipeError, RecipePlan, RegionPlan, ShadowPlan, read_recipe, recipe_file, try_recipe,
+    ModelPlan, RecipeError, RecipePlan, RegionPlan, ShadowPlan, read_recipe, recipe_file, recipe_texts,
+    try_recipe,
 };

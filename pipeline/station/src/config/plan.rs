@@ -95,6 +95,8 @@ pub struct CameraPlan {
     pub mm_per_px: Option<MmPerPx>,
     /// Relative standard uncertainty of that, where it comes from a calibration: 0.001 is 0.1 %.
     pub mm_per_px_u: Option<f64>,
+    /// Its serial number, where the config tells it.
+    pub serial: Option<String>,
     /// The calibration that `optics` and `mm_per_px` come from, where one was given.
     pub calibration: Option<CalibrationPlan>,
     /// How long a triggered frame may take.
@@ -252,6 +254,7 @@ impl Reader<'_> {
                 flat_field: flat_field.and_then(|file| self.flat_field(&file)),
             };
             cameras.push(CameraPlan {
+                serial: calibration::known(&section).0.map(str::to_owned),
                 id: section.id,
                 source: section.source.relative_to(folder),
                 watch: section.watch,
