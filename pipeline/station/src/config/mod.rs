@@ -11,6 +11,7 @@ mod measure;
 mod plan;
 mod problem;
 mod recipe;
+mod view;
 
 pub use align::AlignPlan;
 pub use calibration::CalibrationPlan;
@@ -26,3 +27,4 @@ pub use problem::{Problem, Problems};
 pub use recipe::{
     ModelPlan, RecipeError, RecipePlan, RegionPlan, ShadowPlan, read_recipe, recipe_file, try_recipe,
 };
+pub use view::{ViewPlan, read_view};
