@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_nearest_good_part_is_named_also_when_a_copy_of_it_is_nearest() {
-        let mut parts = vec![part(&[0.0, 0.0]), part(&[5.0, 5.0])];
+        let mut parts = [part(&[0.0, 0.0]), part(&[5.0, 5.0])];
         parts[0].copies.push(part(&[1.0, 1.0]).seen);
         let of: Vec<&GoodPart> = parts.iter().collect();
         let fit = Fit::of(Kind::InPlace, &of, FitOptions::default()).unwrap();

@@ -33,6 +33,8 @@ pub struct Lesson {
     pub why: String,
     /// What each part scores under the memory of the others, in their order.
     pub unseen: Vec<Unseen>,
+    /// The same under the memory of the other kind: a bad part among good ones may be odd to one of them alone.
+    pub unseen_otherwise: Vec<Unseen>,
     /// From the scores of the whole.
     pub limit: GoodOnly,
     /// From the worst cells.
@@ -87,9 +89,15 @@ pub fn learn(parts: &[GoodPart], wish: &Wish) -> Result<Lesson, LessonError> {
             return Err(LessonError::Grid { part: i + 1, grid: map.grid(), channels: map.channels() });
         }
     }
-    let (kind, unseen, why) = match wish.kind {
-        Some(kind) => (kind, cross_validated(kind, parts, wish.fit), "asked for".to_owned()),
-        None => chosen(parts, wish.fit),
+    let [in_place, anywhere] =
+        [Kind::InPlace, Kind::Anywhere].map(|kind| cross_validated(kind, parts, wish.fit));
+    let (kind, why) = match wish.kind {
+        Some(kind) => (kind, "asked for".to_owned()),
+        None => chosen(&in_place, &anywhere),
+    };
+    let (unseen, unseen_otherwise) = match kind {
+        Kind::InPlace => (in_place, anywhere),
+        Kind::Anywhere => (anywhere, in_place),
     };
     let of = |number: fn(&Unseen) -> f32| {
         unseen.iter().map(|unseen| f64::from(number(unseen))).collect::<Vec<_>>()
@@ -100,29 +108,37 @@ pub fn learn(parts: &[GoodPart], wish: &Wish) -> Result<Lesson, LessonError> {
         return Err(LessonError::AllAlike);
     }
     let fit = Fit::of(kind, &parts.iter().collect::<Vec<_>>(), wish.fit).ok_or(LessonError::AllAlike)?;
-    Ok(Lesson { fit, why, unseen, limit, map_limit })
+    Ok(Lesson { fit, why, unseen, unseen_otherwise, limit, map_limit })
 }
 
 /// Where parts lie as they were taught, a memory in place finds a good part as near as one of anywhere does, and sees what
 /// is absent besides. Where they lie freely it finds nothing near.
-fn chosen(parts: &[GoodPart], options: FitOptions) -> (Kind, Vec<Unseen>, String) {
-    let in_place = cross_validated(Kind::InPlace, parts, options);
-    let anywhere = cross_validated(Kind::Anywhere, parts, options);
+fn chosen(in_place: &[Unseen], anywhere: &[Unseen]) -> (Kind, String) {
     let middle = |unseen: &[Unseen]| {
         let mut scores: Vec<f32> = unseen.iter().map(|unseen| unseen.score).collect();
         scores.sort_by(f32::total_cmp);
         scores[scores.len() / 2]
     };
-    let costs = middle(&in_place) / middle(&anywhere).max(f32::MIN_POSITIVE);
+    let costs = middle(in_place) / middle(anywhere).max(f32::MIN_POSITIVE);
     let says = format!("a good part is {costs:.2} times as far from good ones of its own place as from any");
     if costs <= IN_PLACE_COSTS_MAX {
-        (Kind::InPlace, in_place, format!("{says}: the parts lie as they were taught"))
+        (Kind::InPlace, format!("{says}: the parts lie as they were taught"))
     } else {
-        (Kind::Anywhere, anywhere, format!("{says}: they lie freely, or have no places"))
+        (Kind::Anywhere, format!("{says}: they lie freely, or have no places"))
     }
 }
 
 impl Lesson {
+    /// What each part scores in each way that it could be odd in: in the mean of its worst cells and in the worst one, under
+    /// both kinds of memory. For [`doubts`](crate::pictures::doubts).
+    pub fn oddities(&self) -> Vec<Vec<f32>> {
+        let ways = [&self.unseen, &self.unseen_otherwise].into_iter().flat_map(|unseen| {
+            let of = |number: fn(&Unseen) -> f32| unseen.iter().map(number).collect();
+            [of(|unseen| unseen.score), of(|unseen| unseen.peak)]
+        });
+        ways.collect()
+    }
+
     /// The distances that the taught model calls 1.
     pub fn unit(&self) -> Limit {
         Limit { score: self.limit.limit as f32, map: self.map_limit.limit as f32 }

@@ -49,18 +49,19 @@ pub enum Doubt {
     },
 }
 
-/// Doubts about each picture, with its index, worst first within a kind. `scores` are those of a memory that had not seen the
-/// part, in the order of `sights`.
-pub fn doubts(sights: &[Sight], scores: &[f32]) -> Vec<(usize, Doubt)> {
+/// Doubts about each picture, with its index, worst first within a kind. `scores` are those of memories that had not seen the
+/// part, for each way of scoring one a picture in the order of `sights`.
+pub fn doubts(sights: &[Sight], scores: &[Vec<f32>]) -> Vec<(usize, Doubt)> {
     let mut found = Vec::new();
-    let deviations = outliers(scores);
-    found.extend(
-        deviations
-            .iter()
-            .enumerate()
-            .filter(|(_, deviations)| **deviations >= ODD_FROM)
-            .map(|(i, deviations)| (i, Doubt::Odd { deviations: *deviations })),
-    );
+    let mut farthest = vec![f32::NEG_INFINITY; sights.len()];
+    for deviations in scores.iter().map(|scores| outliers(scores)) {
+        farthest
+            .iter_mut()
+            .zip(deviations)
+            .for_each(|(farthest, deviation)| *farthest = farthest.max(deviation));
+    }
+    let odd = farthest.into_iter().enumerate().filter(|(_, deviations)| *deviations >= ODD_FROM);
+    found.extend(odd.map(|(i, deviations)| (i, Doubt::Odd { deviations })));
     let sharpness: Vec<f32> = sights.iter().map(|sight| sight.sharpness.max(1e-6).ln()).collect();
     let middle = median(&sharpness);
     for (i, deviations) in outliers(&sharpness).into_iter().enumerate() {
@@ -189,7 +190,7 @@ mod tests {
         sights[12] = picture(12, 0, 1.4, false);
         let mut scores: Vec<f32> = (0..20).map(|i| 1.0 + 0.01 * (i % 5) as f32).collect();
         scores[17] = 1.5;
-        let found = doubts(&sights, &scores);
+        let found = doubts(&sights, &[scores]);
         let named: Vec<usize> = found.iter().map(|(i, _)| *i).collect();
         assert_eq!(named, [17, 8, 12, 3], "{found:?}");
         assert!(matches!(found[3].1, Doubt::Moved { right, .. } if right > 0.04), "{found:?}");
@@ -198,7 +199,7 @@ mod tests {
     #[test]
     fn equal_pictures_are_no_reason_for_doubt() {
         let sights: Vec<Sight> = (0..10).map(|_| picture(1, 0, 1.0, false)).collect();
-        assert_eq!(doubts(&sights, &[1.0; 10]), []);
+        assert_eq!(doubts(&sights, &[vec![1.0; 10]]), []);
         assert_eq!(doubts(&[], &[]), []);
     }
 }

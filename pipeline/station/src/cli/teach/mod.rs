@@ -168,10 +168,11 @@ impl Teach {
             Stop(Exit::Finding, format!("{error}{of}"))
         };
         let first = learn(&seen, &wish).map_err(wrong)?;
-        let scores: Vec<f32> = first.unseen.iter().map(|unseen| unseen.score).collect();
         let of_distinct: Vec<_> = distinct.iter().map(|i| sights[*i].clone()).collect();
-        let found: Vec<(usize, Doubt)> =
-            doubts(&of_distinct, &scores).into_iter().map(|(i, doubt)| (distinct[i], doubt)).collect();
+        let found: Vec<(usize, Doubt)> = doubts(&of_distinct, &first.oddities())
+            .into_iter()
+            .map(|(i, doubt)| (distinct[i], doubt))
+            .collect();
         let is_odd =
             |i: usize| found.iter().any(|(of, doubt)| *of == i && matches!(doubt, Doubt::Odd { .. }));
         let odd: Vec<usize> = distinct.iter().copied().filter(|i| is_odd(*i)).collect();
