@@ -18,6 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("plumb-preprocess", &["plumb-inspection"]),
     ("plumb-inference", &["plumb-inspection", "plumb-onnx", "plumb-remote"]),
     ("plumb-recognise", &["plumb-inspection", "plumb-onnx", "plumb-inference"]),
+    ("plumb-teach", &["plumb-inspection", "plumb-inference", "plumb-onnx", "plumb-quality"]),
     ("plumb-verdict", &["plumb-inspection"]),
     ("plumb-plc", &["plumb-inspection", "plumb-opcua", "plumb-verdict"]),
     ("plumb-ledger", &["plumb-inspection", "plumb-quality", "plumb-verdict"]),

@@ -18,6 +18,7 @@ mod replay;
 mod run;
 mod study;
 mod support;
+mod teach;
 mod threshold;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -85,6 +86,8 @@ enum Command {
     /// Cameras: lens, scale of the part's plane, light, focus, from pictures of a target or a live camera.
     #[command(subcommand)]
     Calibrate(calibrate::Calibrate),
+    /// A defect model from pictures of good parts: one ONNX file, its limit, and what that is worth.
+    Teach(teach::Teach),
     /// Where a part lies: teach it, and try it on pictures.
     #[command(subcommand)]
     Align(align::Align),
@@ -133,6 +136,7 @@ pub fn main() -> ExitCode {
             | Command::Model(_)
             | Command::Calibrate(_)
             | Command::Align(_)
+            | Command::Teach(_)
             | Command::Plc(_)
     );
     let level = match (cli.quiet, cli.verbose) {
@@ -159,6 +163,7 @@ pub fn main() -> ExitCode {
         Command::Threshold(threshold) => threshold.run(),
         Command::Study(study) => study.run(),
         Command::Calibrate(calibrate) => calibrate.run(),
+        Command::Teach(teach) => teach.run(),
         Command::Align(align) => align.run(),
         Command::OpcUa(opcua) => opcua.run(),
         Command::SupportBundle(bundle) => bundle.run(),

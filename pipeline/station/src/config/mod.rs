@@ -12,6 +12,7 @@ mod measure;
 mod plan;
 mod problem;
 mod recipe;
+mod view;
 
 pub use align::AlignPlan;
 pub use calibration::CalibrationPlan;
@@ -29,3 +30,4 @@ pub use recipe::{
     ModelPlan, RecipeError, RecipePlan, RegionPlan, ShadowPlan, read_recipe, recipe_file, recipe_texts,
     try_recipe,
 };
+pub use view::{ViewPlan, read_view};

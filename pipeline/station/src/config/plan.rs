@@ -116,6 +116,14 @@ pub fn read(station_toml: &Path) -> Result<Plan, Problems> {
     }
 }
 
+/// The cameras of `station_toml`, and the folder of its recipes. What else stands in the file is not looked at.
+pub(super) fn cameras_of(station_toml: &Path, problems: &mut Problems) -> Option<(Vec<CameraPlan>, PathBuf)> {
+    let folder = station_toml.parent().unwrap_or(Path::new("")).to_owned();
+    let document = Document::read(station_toml, problems)?;
+    let cameras = Reader { problems }.cameras(&document, &folder, document.has(&["line"]));
+    Some((cameras, folder.join("recipes")))
+}
+
 /// Collects problems while it reads.
 struct Reader<'p> {
     problems: &'p mut Problems,

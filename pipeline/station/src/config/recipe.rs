@@ -744,7 +744,7 @@ fn names(models: &[Named]) -> impl Iterator<Item = &str> {
 }
 
 /// The folder's recipes, by file name.
-fn recipe_files(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn recipe_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
         .unwrap_or_default();
