@@ -138,7 +138,7 @@ impl Teach {
         let place = Place::of(self.out.as_deref(), &view).map_err(|says| Stop(Exit::Usage, says))?;
         place.may_be_written(self.force).map_err(|says| Stop(Exit::Config, says))?;
         let folder = Folder::read(&self.good)?;
-        let bad = self.bad.as_deref().map(|bad| Folder::read(bad)?.as_large_as(&folder)).transpose()?;
+        let bad = self.bad.as_deref().map(|bad| Folder::read(bad)?.sized_as(&folder)).transpose()?;
 
         let runtime = Runtime::load(None).map_err(|error| Stop::new(Exit::Model, error))?;
         let region_px = folder.region_px(view.rect_px);

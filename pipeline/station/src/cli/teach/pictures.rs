@@ -93,7 +93,7 @@ impl Folder {
     }
 
     /// Refuses a folder whose pictures are not as large as those of `other`.
-    pub(super) fn as_large_as(self, other: &Self) -> Result<Self, Stop> {
+    pub(super) fn sized_as(self, other: &Self) -> Result<Self, Stop> {
         let ([w, h], [width, height]) = (self.size_px(), other.size_px());
         if [w, h] == [width, height] {
             return Ok(self);

@@ -92,7 +92,7 @@ impl Source {
             let inputs = inputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             return Err(model(&format!("it takes {inputs}, and a picture is [1, 3, rows, columns]")));
         };
-        let even = |side: u32| (side.min(SIDE_MAX).max(EVEN) + EVEN / 2) / EVEN * EVEN;
+        let even = |side: u32| (side.clamp(EVEN, SIDE_MAX) + EVEN / 2) / EVEN * EVEN;
         let (width, height) = size.unwrap_or_else(|| {
             let (width, height) = halved(region_px);
             let side = |fixed: Option<u64>, own: u32| {
