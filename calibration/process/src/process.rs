@@ -151,6 +151,13 @@ pub struct Drift {
     pub changed_at: Option<PartId>,
 }
 
+impl Drift {
+    /// The shift as it is shown: two decimals with their sign, and no `-0.00`.
+    pub fn shift_shown(&self) -> String {
+        format!("{:+.2}", (self.shift * 100.0).round() / 100.0 + 0.0)
+    }
+}
+
 /// Why nothing can be charted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NothingToChart {
@@ -286,12 +293,13 @@ impl Process {
             );
             line("ewma", out_at(score.ewma.iter().position(EwmaPoint::is_out)));
             line("cusum", out_at(score.cusum.iter().position(|point| point.signals)));
-            let Drift { ks, psi, shift, changed_at } = score.drift;
+            let Drift { ks, psi, changed_at, .. } = score.drift;
+            let shift = score.drift.shift_shown();
             let at = changed_at.map_or(String::new(), |part| format!(", last changed at part {part}"));
             line(
                 "drift",
                 format!(
-                    "later half against the earlier: gap {:.3} (p = {:.4}), PSI {psi:.3}, shift {shift:+.2} σ{at}",
+                    "later half against the earlier: gap {:.3} (p = {:.4}), PSI {psi:.3}, shift {shift} σ{at}",
                     ks.gap, ks.p
                 ),
             );
@@ -461,6 +469,7 @@ mod tests {
             score.drift
         );
         assert!(score.drift.changed_at.is_some_and(|part| part.get() > 2_401));
+        assert_eq!(Drift { shift: -0.001, ..score.drift }.shift_shown(), "+0.00");
         let words = changed.words(Confidence::NINETY_FIVE);
         for part in ["3000 parts", "rule 1", "no-dent  (100 %", "Laney", "signals at sample 25"] {
             assert!(words.contains(part), "{part} in\n{words}");

@@ -245,7 +245,7 @@ impl Whole {
         Some(vec![
             ("gap", format!("{:.3} (p = {:.4})", drift.ks.gap, drift.ks.p)),
             ("psi", format!("{:.3}", drift.psi)),
-            ("shift", format!("{:+.2} σ", drift.shift)),
+            ("shift", format!("{} σ", drift.shift_shown())),
             ("changed", changed),
         ])
     }

@@ -95,7 +95,8 @@ fn share(process: &Process) -> Vec<Block> {
 }
 
 fn scores(score: &ScoreChart) -> Vec<Block> {
-    let Drift { ks, psi, shift, changed_at } = score.drift;
+    let Drift { ks, psi, changed_at, .. } = score.drift;
+    let shift = score.drift.shift_shown();
     let places = (1..=score.means.len()).map(|sample| sample.to_string()).collect();
     let line = |name: &str, values: Vec<f64>| Line { name: name.to_owned(), values };
     let of = |value: fn(&EwmaPoint) -> f64| score.ewma.iter().map(value).collect::<Vec<f64>>();
@@ -127,7 +128,7 @@ fn scores(score: &ScoreChart) -> Vec<Block> {
     let at = changed_at
         .map_or(String::new(), |part| format!(" An adaptive window last forgot its past at part {part}."));
     let drift = format!(
-        "Later half against the earlier: widest gap {:.3} (p = {:.4}), stability index {psi:.3}, shift {shift:+.2} standard \
+        "Later half against the earlier: widest gap {:.3} (p = {:.4}), stability index {psi:.3}, shift {shift} standard \
          deviations.{at}",
         ks.gap, ks.p
     );
