@@ -56,6 +56,36 @@ pub struct LightReport {
     pub white_balance: Option<WhiteBalance>,
 }
 
+impl LightReport {
+    /// What is wrong with the light, and what to do: a sentence each. A flat field of such light would be wrong. Limits in
+    /// percent: of clipped samples, and of flicker or banding.
+    pub fn findings(&self, clipped_max_percent: f64, flicker_max_percent: f64) -> Vec<String> {
+        let over = |what: &str, percent: Option<f64>, most: f64, so: &str| {
+            percent
+                .filter(|percent| *percent > most)
+                .map(|percent| format!("{what} is {percent:.2} %, at most {most} % is allowed; {so}"))
+        };
+        [
+            over("clipping", Some(self.clipped_percent), clipped_max_percent, "expose shorter"),
+            over(
+                "flicker",
+                self.flicker_percent,
+                flicker_max_percent,
+                "drive the lamp with DC, or expose for whole periods of it",
+            ),
+            over(
+                "banding",
+                self.banding_percent,
+                flicker_max_percent,
+                "the lamp flickers while the rows are read; drive it with DC",
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
 /// Takes pictures one at a time; holds sums only, so a series may be long.
 #[derive(Debug, Default)]
 pub struct LightStudy {

@@ -18,6 +18,7 @@ mod compare;
 mod confidence;
 pub mod drift;
 pub mod gauge;
+mod good_only;
 mod pareto;
 mod roc;
 mod sample_size;
@@ -27,6 +28,7 @@ mod threshold;
 
 pub use compare::{fisher_exact, mcnemar_exact};
 pub use confidence::{Confidence, ConfidenceError, Interval};
+pub use good_only::{GoodOnly, GoodOnlyError, limit_from_good};
 pub use pareto::{Bar, pareto};
 pub use roc::{Auc, Roc, RocPoint};
 pub use sample_size::parts_needed;

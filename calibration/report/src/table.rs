@@ -1,4 +1,4 @@
-//! A table; numbers stand to the right.
+//! A table; columns of numbers stand to the right.
 
 use crate::text::escape;
 
@@ -29,20 +29,30 @@ impl Table {
     }
 
     pub(crate) fn html(&self) -> String {
-        let head: String = self.head.iter().map(|cell| format!("<th>{}</th>", escape(cell))).collect();
-        let cell = |cell: &String| {
-            let class = if is_number(cell) { " class=\"n\"" } else { "" };
-            format!("<td{class}>{}</td>", escape(cell))
+        let is_number = |column: usize| {
+            let mut said = self.rows.iter().filter_map(|row| row.get(column)).filter(|cell| !cell.is_empty());
+            said.clone().next().is_some() && said.all(|cell| is_number(cell))
         };
-        let row = |row: &Vec<String>| format!("<tr>{}</tr>\n", row.iter().map(cell).collect::<String>());
-        let rows: String = self.rows.iter().map(row).collect();
+        let classes: Vec<&str> =
+            (0..self.head.len()).map(|column| if is_number(column) { " class=\"n\"" } else { "" }).collect();
+        let cells = |cells: &[String], tag: &str| -> String {
+            let cells = cells.iter().zip(&classes);
+            cells.map(|(cell, class)| format!("<{tag}{class}>{}</{tag}>", escape(cell))).collect()
+        };
+        let head = cells(&self.head, "th");
+        let rows: String = self.rows.iter().map(|row| format!("<tr>{}</tr>\n", cells(row, "td"))).collect();
         format!("<table><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table>\n")
     }
 }
 
-/// `12.5`, `-3 %`, `0.012 mm`: a number, perhaps with a unit.
+/// `12.5`, `-3 %`, `0.012 mm`, `4 of 50`, `9.98 10.01 10.03`: numbers, perhaps with a unit; not `1 × dent in "part"`.
 fn is_number(cell: &str) -> bool {
-    cell.split_whitespace().next().is_some_and(|first| first.trim_end_matches('%').parse::<f64>().is_ok())
+    let is_plain = |word: &str| word.trim_end_matches('%').parse::<f64>().is_ok();
+    match cell.split_whitespace().collect::<Vec<_>>()[..] {
+        [] => false,
+        [number, _] | [number, "of", _] => is_plain(number),
+        ref words => words.iter().all(|word| is_plain(word)),
+    }
 }
 
 #[cfg(test)]
@@ -53,7 +63,16 @@ mod tests {
     fn a_row_has_as_many_cells_as_the_head_and_no_markup_of_its_own() {
         let table = Table::new(["part", "mm"]).row(["<b>1"]).row(["2", "12.5 mm", "lost"]);
         let html = table.html();
-        assert!(html.contains("<td>&lt;b&gt;1</td><td></td>"), "{html}");
-        assert!(html.contains("<td class=\"n\">2</td><td class=\"n\">12.5 mm</td></tr>"), "{html}");
+        assert!(html.contains("<td>&lt;b&gt;1</td><td class=\"n\"></td>"), "{html}");
+        assert!(html.contains("<td>2</td><td class=\"n\">12.5 mm</td></tr>"), "{html}");
+    }
+
+    #[test]
+    fn a_column_of_numbers_stands_right_with_its_heading_and_words_that_begin_with_one_do_not() {
+        let table =
+            Table::new(["rejects", "why"]).row(["4 of 50", "1 × dent in \"part\", at most 0 allowed"]);
+        let html = table.row(["-3 %", ""]).html();
+        assert!(html.contains("<th class=\"n\">rejects</th><th>why</th>"), "{html}");
+        assert!(html.contains("<td class=\"n\">-3 %</td><td></td>"), "{html}");
     }
 }

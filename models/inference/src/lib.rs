@@ -22,6 +22,7 @@ mod class_map;
 mod device;
 mod digest;
 mod error;
+mod extractor;
 mod family;
 mod file;
 mod library;
@@ -44,6 +45,7 @@ mod variant;
 pub use card::{About, Card, CardError};
 pub use device::{Device, DeviceError, Kserve, OpenVino};
 pub use error::{DeviceFault, ModelError};
+pub use extractor::{Extractor, ExtractorError, Given, Promised};
 pub use family::{
     Activation, AnomalyConfig, ClassifierConfig, DetectorConfig, DetectorOutput, FamilyConfig,
     InstanceSegmenterConfig, InstanceSegmenterOutput, OrientedDetectorConfig, OrientedDetectorOutput,

@@ -4,10 +4,9 @@
 //! cheaper. The order Cast → Transpose → Sub → Div was measured: Sub and Div before the Transpose, over a last axis
 //! of 3, take ten times as long in ONNX Runtime. Cast comes first because TensorRT moves no bytes otherwise.
 
-use crate::proto::{
-    AttributeProto, GraphProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
-    attribute_proto::AttributeType, tensor_shape_proto::Dimension, tensor_shape_proto::dimension, type_proto,
-};
+use crate::names::{names, unused};
+use crate::proto::{AttributeProto, NodeProto, TensorProto, attribute_proto::AttributeType};
+use crate::value::declare;
 use crate::{ElementType, OnnxFile, Side, Value};
 use std::collections::BTreeSet;
 
@@ -122,7 +121,7 @@ impl Prelude {
         let mut model = file.model.clone();
         let graph = model.graph.as_mut().expect("parse refuses a model without a graph");
         let mut chain = Chain { used: names(graph), value: String::new(), nodes: Vec::new() };
-        let frame = chain.unused(INPUT);
+        let frame = unused(&mut chain.used, INPUT);
         chain.value.clone_from(&frame);
         chain.step("Cast", &[], vec![number("to", FLOAT)]);
         if self.layout == Layout::Nchw {
@@ -153,7 +152,7 @@ impl Prelude {
 
         let declared = graph.input.iter_mut().find(|declared| declared.name() == input.name);
         let declared = declared.expect("inputs() comes from these");
-        let old = std::mem::replace(declared, frame_value(frame, frame_sides));
+        let old = std::mem::replace(declared, declare(frame, Some((UINT8, &frame_sides))));
         graph.value_info.push(old);
         graph.node.splice(0..0, chain.nodes);
         Ok(OnnxFile { model })
@@ -229,7 +228,7 @@ struct Chain {
 
 impl Chain {
     fn step(&mut self, op: &str, constants: &[String], attribute: Vec<AttributeProto>) {
-        let output = self.unused(&format!("plumb/{}", op.to_lowercase()));
+        let output = unused(&mut self.used, &format!("plumb/{}", op.to_lowercase()));
         let mut input = vec![std::mem::replace(&mut self.value, output.clone())];
         input.extend_from_slice(constants);
         self.push(op, input, output, attribute);
@@ -237,7 +236,7 @@ impl Chain {
 
     /// A constant as a node: files older than IR version 4 would have to list an initialiser among their inputs.
     fn constant(&mut self, value: TensorProto) -> String {
-        let output = self.unused("plumb/constant");
+        let output = unused(&mut self.used, "plumb/constant");
         let attribute = AttributeProto {
             name: Some("value".to_owned()),
             r#type: Some(AttributeType::Tensor as i32),
@@ -258,33 +257,6 @@ impl Chain {
             ..NodeProto::default()
         });
     }
-
-    /// `wish`, with a number behind it where the graph has that name already.
-    fn unused(&mut self, wish: &str) -> String {
-        let numbered = (2..).map(|n| format!("{wish}_{n}"));
-        let free = std::iter::once(wish.to_owned()).chain(numbered).find(|name| !self.used.contains(name));
-        let free = free.expect("there are more numbers than names");
-        self.used.insert(free.clone());
-        free
-    }
-}
-
-/// Every name of a value or a node in the graph, those of graphs inside it too: they may not hide ours.
-fn names(graph: &GraphProto) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let mut graphs = vec![graph];
-    while let Some(graph) = graphs.pop() {
-        names.extend(graph.input.iter().chain(&graph.output).map(|value| value.name().to_owned()));
-        names.extend(graph.initializer.iter().map(|weight| weight.name().to_owned()));
-        for node in &graph.node {
-            names.insert(node.name().to_owned());
-            names.extend(node.input.iter().chain(&node.output).cloned());
-            let inner =
-                node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs));
-            graphs.extend(inner);
-        }
-    }
-    names
 }
 
 fn number(name: &str, value: i64) -> AttributeProto {
@@ -303,19 +275,4 @@ fn numbers(name: &str, values: &[i64]) -> AttributeProto {
         ints: values.to_vec(),
         ..AttributeProto::default()
     }
-}
-
-fn frame_value(name: String, sides: [Side; 4]) -> ValueInfoProto {
-    let dimension = |side: Side| Dimension {
-        value: match side {
-            Side::Fixed(length) => Some(dimension::Value::DimValue(length as i64)),
-            Side::Named(name) => Some(dimension::Value::DimParam(name)),
-            Side::Unknown => None,
-        },
-        ..Dimension::default()
-    };
-    let shape = TensorShapeProto { dim: sides.into_iter().map(dimension).collect() };
-    let tensor = type_proto::Tensor { elem_type: Some(UINT8), shape: Some(shape) };
-    let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
-    ValueInfoProto { name: Some(name), r#type: Some(kind), ..ValueInfoProto::default() }
 }

@@ -1,7 +1,10 @@
 //! What goes in and what comes out: a name, a number type and sides.
 
 use crate::ElementType;
-use crate::proto::{ValueInfoProto, tensor_shape_proto::dimension, type_proto};
+use crate::proto::{
+    TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto::Dimension,
+    tensor_shape_proto::dimension, type_proto,
+};
 use std::fmt;
 
 /// An input or an output of a model, as its file declares it.
@@ -92,5 +95,31 @@ impl fmt::Display for Value {
                 write!(f, "[{}]", sides.join(", "))
             }
         }
+    }
+}
+
+/// Declares a value; without a number type and sides whoever reads the file infers them.
+pub(crate) fn declare(name: String, kind: Option<(i32, &[Side])>) -> ValueInfoProto {
+    let dimension = |side: &Side| Dimension {
+        value: match side {
+            Side::Fixed(length) => Some(dimension::Value::DimValue(*length as i64)),
+            Side::Named(name) => Some(dimension::Value::DimParam(name.clone())),
+            Side::Unknown => None,
+        },
+        ..Dimension::default()
+    };
+    let kind = kind.map(|(element, sides)| {
+        let shape = TensorShapeProto { dim: sides.iter().map(dimension).collect() };
+        let tensor = type_proto::Tensor { elem_type: Some(element), shape: Some(shape) };
+        TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() }
+    });
+    ValueInfoProto { name: Some(name), r#type: kind, ..ValueInfoProto::default() }
+}
+
+/// Number of a tensor's type in the specification; 0 where it is none, or does not say.
+pub(crate) fn element_number(kind: &TypeProto) -> i32 {
+    match &kind.value {
+        Some(type_proto::Value::TensorType(tensor)) => tensor.elem_type(),
+        _ => 0,
     }
 }

@@ -3,20 +3,24 @@
 //!
 //! ```text
 //! cargo run -p plumb-console --example line_in_memory -- [--listen 127.0.0.1:8081] [--data FOLDER] [--rate PARTS_A_MINUTE]
-//!     [--empty] [--state STATE] [--known PARTS]
+//!     [--empty] [--state STATE] [--known PARTS] [--challenge due|under_way|failed|passed]
 //! ```
 //!
 //! `--empty` has no part come; `--state` one of the five states; `--known` fills the ledger with so many parts of which is known
 //! what they were, without pictures, before the line starts.
+//! `--challenge` shows known parts, as far as they have come.
 //! Commands on stdin: `cut` and `mend` the camera, as somebody pulling its plug would.
 
 #[path = "../tests/visitor/recipe_file.rs"]
 mod recipe_file;
+#[path = "../tests/visitor/shelf.rs"]
+mod shelf;
 
 use jiff::Timestamp;
 use plumb_console::{
-    Condition, Console, ConsoleConfig, Done, HealthItem, Kind, Latency, LivePicture, Order, PartSeen,
-    RecipeSeen, Refused, Seen, ShiftCount, Snapshot, StationState, Watchers,
+    ChallengeEnd, ChallengeSeen, ChallengeStand, Condition, Console, ConsoleConfig, Done, HealthItem, Kind,
+    KnownPartSeen, Latency, LivePicture, Order, PartSeen, RecipeSeen, Refused, Seen, ShiftCount, Snapshot,
+    StationState, Watchers,
 };
 use plumb_inspection::{Finding, Findings, Frame, PartId, Score, Stamp, Trigger, TriggerSource};
 use plumb_ledger::{
@@ -47,6 +51,7 @@ struct Wish {
     empty: bool,
     state: StationState,
     known: u32,
+    challenge: Option<String>,
 }
 
 fn wish() -> Result<(Wish, Option<tempfile::TempDir>), Failure> {
@@ -58,6 +63,7 @@ fn wish() -> Result<(Wish, Option<tempfile::TempDir>), Failure> {
         empty: false,
         state: StationState::Running,
         known: 0,
+        challenge: None,
     };
     let mut kept = Some(temporary);
     let mut words = std::env::args().skip(1);
@@ -68,6 +74,7 @@ fn wish() -> Result<(Wish, Option<tempfile::TempDir>), Failure> {
             "--data" => (wish.data, kept) = (value()?.into(), None),
             "--rate" => wish.rate = value()?.parse()?,
             "--known" => wish.known = value()?.parse()?,
+            "--challenge" => wish.challenge = Some(value()?),
             "--empty" => wish.empty = true,
             "--state" => {
                 let told = value()?;
@@ -103,6 +110,8 @@ fn main() -> Result<(), Failure> {
         ledger: wish.data.clone(),
         orders,
         rules: rules.clone(),
+        models: Arc::new(shelf::Shelf),
+        calibrations: Arc::new(shelf::Shelf),
     };
     let config = ConsoleConfig { open_live_view: true, ..ConsoleConfig::default() };
     let setup = Console::open(seen, config);
@@ -372,5 +381,52 @@ fn snapshot(wish: &Wish) -> Snapshot {
             item(Kind::Ledger, "", Condition::Good, "writes; 0 records wait"),
             item(Kind::Stage, "infer", Condition::Good, "shows life"),
         ],
+        challenge: wish.challenge.as_deref().map(challenge),
+    }
+}
+
+/// Three known parts, as far as `stand` says.
+fn challenge(stand: &str) -> ChallengeSeen {
+    let (stand, come, wrong) = match stand {
+        "under_way" => (ChallengeStand::UnderWay, 1, false),
+        "failed" => (ChallengeStand::Due, 2, true),
+        "passed" => (ChallengeStand::Passed, 3, false),
+        _ => (ChallengeStand::Due, 0, false),
+    };
+    let known = [
+        ("golden washer", "pass", None, "cabinet 2, green drawer"),
+        ("red rabbit: dent", "fail", Some("burr"), "cabinet 2, red drawer, dent upwards"),
+        ("red rabbit: no hole", "fail", Some("surface"), "cabinet 2, red drawer"),
+    ];
+    let parts = known.into_iter().enumerate().map(|(at, (name, expected, rule, note))| {
+        let is_told = at < come;
+        let is_wrong = wrong && at + 1 == come;
+        KnownPartSeen {
+            name: name.into(),
+            note: note.into(),
+            expected,
+            rule: rule.map(Into::into),
+            part: PartId::new(at as u32 + 1).filter(|_| is_told),
+            seen: is_told.then_some(if is_wrong { "pass" } else { expected }),
+            says: String::new(),
+            is_right: is_told.then_some(!is_wrong),
+            is_next: stand == ChallengeStand::UnderWay && at == come,
+        }
+    });
+    let says = "known part \"red rabbit: dent\" (part 2) was to be rejected by rule \"burr\", and the machine said pass";
+    let ended = |is_passed: bool| ChallengeEnd {
+        at: Timestamp::now(),
+        by: "otto".into(),
+        is_passed,
+        says: if is_passed { String::new() } else { says.into() },
+    };
+    ChallengeSeen {
+        recipe: "washer".into(),
+        stand,
+        since: Timestamp::now(),
+        why: "a shift has begun".into(),
+        by: (stand == ChallengeStand::UnderWay).then(|| "otto".into()),
+        parts: parts.collect(),
+        last: (wrong || stand == ChallengeStand::Passed).then(|| ended(!wrong)),
     }
 }

@@ -16,6 +16,10 @@ pub enum Command {
         /// Name or number.
         recipe: String,
     },
+    /// The next parts are the known ones of a challenge.
+    BeginChallenge,
+    /// They are not; the challenge stays due.
+    BreakOffChallenge,
 }
 
 impl Command {
@@ -25,6 +29,8 @@ impl Command {
             Self::Rezero => "rezero",
             Self::Trigger => "trigger",
             Self::LoadRecipe { .. } => "load_recipe",
+            Self::BeginChallenge => "begin_challenge",
+            Self::BreakOffChallenge => "break_off_challenge",
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 /// Section `[console]`. Every key may be left out.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -28,6 +31,54 @@ pub struct ConsoleConfig {
     pub proxies: Vec<IpAddr>,
     /// The header in which they say it: a user name that has an account here.
     pub proxy_user_header: String,
+    /// `[console.tls]`: pages, `/api/v1` and `/metrics` over HTTPS alone. Without it they are served in the clear.
+    pub tls: Option<ConsoleTls>,
+}
+
+/// Which certificate the console shows. Without any key the station makes one of its own, and keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsoleTls {
+    /// PEM file: the certificate, then those that vouch for it.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of its private key, mode 0600.
+    pub key: Option<PathBuf>,
+    /// Host names and addresses that people type, for the station's own certificate. This machine's name and the address
+    /// it listens on are in it anyway.
+    pub names: Vec<String>,
+}
+
+impl ConsoleTls {
+    /// Files are meant relative to the config's folder.
+    pub fn relative_to(self, folder: &Path) -> Self {
+        let join = |file: Option<PathBuf>| file.map(|file| folder.join(file));
+        Self { certificate: join(self.certificate), key: join(self.key), names: self.names }
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        match (&self.certificate, &self.key) {
+            (Some(_), None) => problems.push("has a certificate without a key; give key = \"…\"".to_owned()),
+            (None, Some(_)) => {
+                problems.push("has a key without a certificate; give certificate = \"…\"".to_owned())
+            }
+            (Some(_), Some(_)) if !self.names.is_empty() => problems.push(
+                "has names and a certificate; names are for the station's own certificate: leave one out"
+                    .to_owned(),
+            ),
+            _ => {}
+        }
+        for name in &self.names {
+            let is_name = !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte));
+            if !is_name {
+                problems.push(format!(
+                    "has the name {name:?}; give a host name or an address, as \"station-7.plant\""
+                ));
+            }
+        }
+        problems
+    }
 }
 
 impl Default for ConsoleConfig {
@@ -44,6 +95,7 @@ impl Default for ConsoleConfig {
             lockout_minutes: 15,
             proxies: Vec::new(),
             proxy_user_header: "x-forwarded-user".to_owned(),
+            tls: None,
         }
     }
 }
@@ -69,6 +121,7 @@ impl ConsoleConfig {
             let says = format!("is {:?}, which is no name of a header", self.proxy_user_header);
             problems.push(("proxy_user_header", says));
         }
+        problems.extend(self.tls.iter().flat_map(ConsoleTls::problems).map(|says| ("tls", says)));
         problems
     }
 }
@@ -90,10 +143,15 @@ mod tests {
             failures: 1,
             shifts: vec![],
             proxy_user_header: "x user".into(),
+            tls: Some(ConsoleTls {
+                key: Some("key.pem".into()),
+                names: vec!["a b".into()],
+                ..ConsoleTls::default()
+            }),
             ..ConsoleConfig::default()
         };
         let keys: Vec<&str> = wrong.problems().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, ["live_fps", "failures", "shifts", "proxy_user_header"]);
+        assert_eq!(keys, ["live_fps", "failures", "shifts", "proxy_user_header", "tls", "tls"]);
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! The console as one value: what it was handed, who may use it, and the router it gives.
 
 use crate::{
-    Command, ConsoleConfig, Done, Evidence, Order, Refused, Seen, Snapshot, Who, asset, guard,
+    Command, ConsoleConfig, Done, Evidence, Order, Refused, Seen, Snapshot, Who, WrittenRecipe, asset, guard,
     live::Told,
     look, page,
     people::{LoginError, Office},
     shell,
+    studies::Studies,
 };
 use axum::{Router, middleware, routing::get};
 use plumb_inspection::RecipeName;
-use plumb_ledger::{NewAuditEntry, ProposalBook, Reader};
+use plumb_ledger::{NewAuditEntry, ProposalBook, Reader, VersionBook};
 use plumb_verdict::RuleName;
 use std::{
     fmt,
@@ -40,9 +41,14 @@ pub struct Console {
     pub(crate) office: Office,
     pub(crate) reader: Reader,
     pub(crate) proposals: ProposalBook,
+    pub(crate) studies: Studies,
+    /// Every text that the recipes' files were seen with.
+    pub(crate) versions: VersionBook,
     /// What was gathered last, and when.
     evidence: Mutex<Option<(Instant, Arc<Evidence>)>>,
     pub(crate) told: Told,
+    /// The model that is being timed, or was last.
+    pub(crate) benched: Mutex<Option<page::model::Benched>>,
     slow: Semaphore,
 }
 
@@ -76,7 +82,8 @@ impl Console {
             None
         });
         let reader = Reader::new(&seen.ledger);
-        let proposals = ProposalBook::new(&seen.ledger);
+        let (proposals, versions) = (ProposalBook::new(&seen.ledger), VersionBook::new(&seen.ledger));
+        let studies = Studies::new(&seen.ledger);
         match proposals.give_all_back() {
             Ok(0) => {}
             Ok(n) => {
@@ -89,7 +96,19 @@ impl Console {
         }
         let (evidence, slow) = (Mutex::default(), Semaphore::new(AT_ONCE));
         let told = Told::default();
-        let console = Self { seen, config, office, reader, proposals, evidence, told, slow };
+        let console = Self {
+            seen,
+            config,
+            office,
+            reader,
+            proposals,
+            versions,
+            studies,
+            evidence,
+            told,
+            benched: Mutex::default(),
+            slow,
+        };
         Setup { console: Arc::new(console), first_password }
     }
 
@@ -167,6 +186,31 @@ impl Console {
         let found = Arc::new(found);
         *self.evidence.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), found.clone()));
         Ok(found)
+    }
+
+    /// The recipes' files as they are now. A text that was not seen before is kept as a version, as written by `by` for
+    /// the reason `why`; both are empty where nobody at the console wrote it.
+    pub(crate) fn written(&self, by: &str, why: &str) -> Result<Vec<WrittenRecipe>, Refused> {
+        let written = self.seen.rules.written()?;
+        for recipe in &written {
+            if let Some(name) = &recipe.name {
+                let kept = self.versions.keep(name, &recipe.text, by, why);
+                kept.map_err(|error| Refused(error.to_string()))?;
+            }
+        }
+        Ok(written)
+    }
+
+    /// As [`Console::written`], the one of this name.
+    pub(crate) fn written_one(&self, recipe: &str) -> Result<WrittenRecipe, Refused> {
+        let written = self.written("", "")?;
+        let names: Vec<String> =
+            written.iter().filter_map(|one| Some(format!("\"{}\"", one.name.as_ref()?))).collect();
+        let found =
+            written.into_iter().find(|one| one.name.as_ref().is_some_and(|name| name.as_str() == recipe));
+        found.ok_or_else(|| {
+            Refused(format!("there is no recipe \"{recipe}\"; there are {}", names.join(", ")))
+        })
     }
 
     /// What is known of parts is to be gathered anew: a word was said, or a recipe has changed.

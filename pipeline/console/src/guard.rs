@@ -109,6 +109,7 @@ pub(crate) async fn enter(State(console): State<Arc<Console>>, mut request: Requ
         let (console, digest) = (console.clone(), shown.digest.clone());
         tokio::spawn(async move { console.ask(move |console| console.office.keep_used(&digest)).await });
     }
+    let fresh = fresh.and_then(|secret| session_cookie(&console, &secret).parse().ok());
     let headers = request.headers();
     let visit = Visit {
         look: Look::of(headers),
@@ -124,15 +125,17 @@ pub(crate) async fn enter(State(console): State<Arc<Console>>, mut request: Requ
     }
     request.extensions_mut().insert(visit);
     let mut response = next.run(request).await;
-    if let Some(cookie) = fresh.and_then(|secret| session_cookie(&secret).parse().ok()) {
+    if let Some(cookie) = fresh {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
 }
 
-/// `Set-Cookie` of a new session. The browser keeps it until it is closed, sends it to us alone, and shows no script.
-pub(crate) fn session_cookie(secret: &Secret) -> String {
-    format!("{SESSION}={}; Path=/; HttpOnly; SameSite=Strict", secret.reveal())
+/// `Set-Cookie` of a new session. The browser keeps it until it is closed, sends it to us alone, over TLS alone where there
+/// is TLS, and shows no script.
+pub(crate) fn session_cookie(console: &Console, secret: &Secret) -> String {
+    let secure = if console.config.tls.is_some() { "; Secure" } else { "" };
+    format!("{SESSION}={}; Path=/; HttpOnly; SameSite=Strict{secure}", secret.reveal())
 }
 
 /// `Set-Cookie` that takes it back.

@@ -1,6 +1,6 @@
 //! The console: pages for operators, quality engineers and maintenance, and the JSON API behind them.
 //!
-//! It is *handed* what it may see ([`Seen`]), the recipes' rules ([`Rules`]) and a sender for what people want done
+//! It is *handed* what it may see ([`Seen`]), the recipes' rules ([`Rules`]), the models ([`Models`]), the calibrations ([`Calibrations`]) and a sender for what people want done
 //! ([`Order`]); it knows neither the station nor its threads. [`Console::router`] gives an axum router for the station's one listener. Pages are rendered
 //! here (askama), changed in place by htmx, and live by one WebSocket; everything they need is in the binary.
 //!
@@ -25,27 +25,38 @@
 //! To see it without a station: `cargo run -p plumb-console --example line_in_memory`.
 
 mod asset;
+mod calibrations;
+mod challenge;
 mod command;
 mod config;
 mod console;
 mod counting;
+mod difference;
 mod guard;
 mod live;
 mod look;
+mod models;
 mod page;
 mod people;
+mod recipe_file;
+mod recipe_form;
 mod rules;
 mod seen;
 mod shell;
+mod studies;
 mod text;
 
+pub use calibrations::{Aim, CalibrationSeen, Calibrations, Guidance, Task, WrittenCalibration};
+pub use challenge::{ChallengeEnd, ChallengeSeen, ChallengeStand, KnownPartSeen};
 pub use command::{Command, Done, Order, Refused};
-pub use config::ConsoleConfig;
+pub use config::{ConsoleConfig, ConsoleTls};
 pub use console::{Console, Setup};
 pub use live::{BoxSeen, LivePicture, Look, Watchers};
+pub use models::{ModelFile, ModelRun, ModelSeen, ModelVerified, Models};
 pub use page::{PageInfo, pages};
-pub use people::{Right, Who};
-pub use rules::{Evidence, NewThreshold, Piece, RuleScore, RuleSeen, Rules, Set};
+pub use people::{LostPassword, Right, Who, one_time_password};
+pub use recipe_file::{CardChoice, Choices, NewText, Trouble, WrittenRecipe};
+pub use rules::{ChartAsk, ChartData, Evidence, NewThreshold, Piece, RuleScore, RuleSeen, Rules, Set};
 pub use seen::{
     Condition, HealthItem, Kind, Latency, PartSeen, RecipeSeen, Seen, ShiftCount, Snapshot, StationState,
 };

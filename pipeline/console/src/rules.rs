@@ -1,11 +1,13 @@
 //! What the console must have asked of whoever has the recipes and their judge: it has neither itself.
 
-use crate::Refused;
+use crate::{Choices, NewText, Refused, Trouble, WrittenRecipe};
 use jiff::Timestamp;
 use plumb_inspection::{PartId, RecipeName};
 use plumb_ledger::{PartSet, Record, Truth};
+use plumb_process::{Charted, Measured};
+use plumb_quality::capability::Tolerance;
 use plumb_verdict::{RuleName, Threshold};
-use std::fmt;
+use std::{fmt, path::Path};
 
 /// The rules of the station's recipes. Every question may wait for the disk; none is asked on a thread that serves others.
 pub trait Rules: fmt::Debug + Send + Sync {
@@ -22,6 +24,19 @@ pub trait Rules: fmt::Debug + Send + Sync {
     /// record cannot be judged again.
     fn scores(&self, record: &Record) -> Vec<RuleScore>;
 
+    /// Parts that a recipe judged, as its charts want them. Those that nobody was to judge are not among them.
+    ///
+    /// # Errors
+    /// When there is no such recipe, rule or measurement, or the ledger cannot be read.
+    fn charted(&self, ask: &ChartAsk) -> Result<ChartData, Refused>;
+
+    /// Looks at a stored picture once, by `recipe` as it is on disk: the station's own way of looking, beside it, with a
+    /// ledger that is thrown away. Takes seconds; one at a time.
+    ///
+    /// # Errors
+    /// When there is no such recipe, it needs more than one picture, or the picture cannot be judged.
+    fn replay(&self, picture: &Path, recipe: &RecipeName) -> Result<Record, Refused>;
+
     /// Puts another threshold into the recipe's file, checks the whole recipe as at the start of the station, and has it
     /// judge from the next part on. Nothing is written where the file is not the one that was proposed for.
     ///
@@ -29,6 +44,27 @@ pub trait Rules: fmt::Debug + Send + Sync {
     /// When the file has changed, the recipe would not do, or it could not be loaded: the old one then goes on, in the
     /// file too.
     fn set(&self, wish: &NewThreshold) -> Result<Set, Refused>;
+
+    /// Every recipe's file as it is now, in the order of their names; those that cannot be loaded too.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    fn written(&self) -> Result<Vec<WrittenRecipe>, Refused>;
+
+    /// Everything that would be wrong if `text` were in the file of `recipe`. Nothing is written.
+    ///
+    /// # Errors
+    /// When there is no such recipe.
+    fn troubles(&self, recipe: &RecipeName, text: &str) -> Result<Vec<Trouble>, Refused>;
+
+    /// What a recipe can name.
+    fn choices(&self) -> Choices;
+
+    /// As [`Rules::set`], with the recipe's whole text.
+    ///
+    /// # Errors
+    /// As there.
+    fn rewrite(&self, wish: &NewText) -> Result<Set, Refused>;
 }
 
 /// A rule with its threshold.
@@ -70,6 +106,36 @@ pub struct Piece {
     pub part: PartId,
     /// When that was.
     pub triggered_at: Timestamp,
+}
+
+/// What is to be charted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChartAsk {
+    /// Parts of this recipe.
+    pub recipe: RecipeName,
+    /// With this rule's score.
+    pub rule: Option<RuleName>,
+    /// With the values of this measurement.
+    pub size: Option<String>,
+    /// Triggered then or later.
+    pub from: Timestamp,
+}
+
+/// What there is to chart.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChartData {
+    /// Oldest first.
+    pub parts: Vec<Charted>,
+    /// Values of the measurement that was asked for, oldest first.
+    pub values: Vec<Measured>,
+    /// Their unit.
+    pub unit: String,
+    /// Limits of the recipe's rule on it.
+    pub tolerance: Option<Tolerance>,
+    /// Rules whose score may be asked for.
+    pub rules: Vec<RuleName>,
+    /// Measurements that may be asked for.
+    pub sizes: Vec<String>,
 }
 
 /// How far a part was from one threshold.

@@ -1,6 +1,6 @@
 //! What the console may see of the station: values, renewed by the station, never asked for.
 
-use crate::{Order, Rules, live::LivePicture, live::Watchers};
+use crate::{Calibrations, ChallengeSeen, Models, Order, Rules, live::LivePicture, live::Watchers};
 use jiff::Timestamp;
 use plumb_inspection::{PartId, RecipeName};
 use plumb_ledger::RecordVerdict;
@@ -23,6 +23,10 @@ pub struct Seen {
     pub orders: mpsc::Sender<Order>,
     /// The rules of the recipes, and who can judge by them.
     pub rules: Arc<dyn Rules>,
+    /// The models of the recipes, and who can run them.
+    pub models: Arc<dyn Models>,
+    /// The calibrations of the cameras, and who can make others.
+    pub calibrations: Arc<dyn Calibrations>,
 }
 
 /// The station at one moment, in plain values.
@@ -50,6 +54,8 @@ pub struct Snapshot {
     pub latency: Option<Latency>,
     /// Everything that can fail, whether it does or not.
     pub health: Vec<HealthItem>,
+    /// The known parts that must be told right before the station may judge; `None` where it has none.
+    pub challenge: Option<ChallengeSeen>,
 }
 
 /// The five states, as everywhere.

@@ -6,14 +6,19 @@ use axum::http::StatusCode;
 use plumb_console::{PageInfo, Right, pages};
 use plumb_ledger::Role;
 use std::collections::BTreeSet;
-use visitor::{Visitor, console};
+use visitor::{Visitor, console, shelf::JUDGES};
 
 /// What a page may weigh with everything it loads, compressed, without pictures.
 const HEAVIEST: usize = 150 * 1024;
 
 /// Where a page is, for a part that there is.
 fn address(page: &PageInfo) -> String {
-    page.path.replace("{id}", "1").replace("{recipe}", "washer").replace("{rule}", "surface")
+    page.path
+        .replace("{id}", "1")
+        .replace("{recipe}", "washer")
+        .replace("{rule}", "surface")
+        .replace("{study}", "caps")
+        .replace("{digest}", JUDGES)
 }
 
 fn roles() -> Vec<Option<Role>> {

@@ -1,5 +1,6 @@
 //! What `station.toml` says about the ledger.
 
+use crate::KeepConfig;
 use serde::{Deserialize, Serialize};
 
 /// Section `[ledger]`. Every key may be left out.
@@ -15,11 +16,23 @@ pub struct LedgerConfig {
     pub durable: bool,
     /// How pictures are stored.
     pub picture: PictureConfig,
+    /// How long records and pictures are kept, and how much disk they may take.
+    pub keep: KeepConfig,
+    /// Room on the disk that is set aside for records, in MB, 0..=65536: about 800 records each. Less where the disk has
+    /// little left. When the disk is full, records go on into it, and pictures no longer.
+    pub reserve_mb: u64,
 }
 
 impl Default for LedgerConfig {
     fn default() -> Self {
-        Self { commit_ms: 20, keep_pass_share: 0.01, durable: false, picture: PictureConfig::default() }
+        Self {
+            commit_ms: 20,
+            keep_pass_share: 0.01,
+            durable: false,
+            picture: PictureConfig::default(),
+            keep: KeepConfig::default(),
+            reserve_mb: 64,
+        }
     }
 }
 
@@ -40,6 +53,14 @@ impl LedgerConfig {
             let says = format!("is {}; JPEG quality goes from 1 to 100", self.picture.quality);
             problems.push(("picture.quality", says));
         }
+        if self.reserve_mb > 65_536 {
+            let says = format!(
+                "is {} MB; 64 hold some fifty thousand records, and 65536 is the most",
+                self.reserve_mb
+            );
+            problems.push(("reserve_mb", says));
+        }
+        problems.extend(self.keep.problems());
         problems
     }
 }
@@ -93,9 +114,18 @@ mod tests {
     #[test]
     fn every_wrong_value_is_told_at_once() {
         let picture = PictureConfig { quality: 0, ..PictureConfig::default() };
-        let wrong = LedgerConfig { commit_ms: 51, keep_pass_share: f64::NAN, picture, durable: false };
+        let keep = KeepConfig { disk_max_gb: Some(-1.0), ..KeepConfig::default() };
+        let wrong = LedgerConfig {
+            commit_ms: 51,
+            keep_pass_share: f64::NAN,
+            picture,
+            keep,
+            reserve_mb: 70_000,
+            durable: false,
+        };
         let keys: Vec<&str> = wrong.problems().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, ["commit_ms", "keep_pass_share", "picture.quality"]);
+        let expected = ["commit_ms", "keep_pass_share", "picture.quality", "reserve_mb", "keep.disk_max_gb"];
+        assert_eq!(keys, expected);
     }
 
     #[test]

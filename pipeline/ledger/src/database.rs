@@ -157,8 +157,8 @@ fn insert(to: &Transaction<'_>, records: &[RecordRow], pictures: &[PictureRow]) 
         }
     }
     let mut insert = to.prepare_cached(
-        "INSERT INTO pictures (id, part_id, triggered_us, camera, kind, path, sha256, missing)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO pictures (id, part_id, triggered_us, camera, kind, path, sha256, missing, bytes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING",
     )?;
     for row in pictures {
         let (path, sha256) = row.file.as_ref().map(|file| (&file.path, &file.sha256)).unzip();
@@ -170,7 +170,8 @@ fn insert(to: &Transaction<'_>, records: &[RecordRow], pictures: &[PictureRow]) 
             row.kind,
             path,
             sha256,
-            row.missing
+            row.missing,
+            row.file.as_ref().map(|file| file.bytes),
         ])?;
     }
     Ok(())
@@ -181,6 +182,11 @@ impl LedgerError {
     pub(crate) fn is_about_the_rows(&self) -> bool {
         use ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
         self.sqlite_code().is_some_and(|code| matches!(code, ConstraintViolation | TooBig | TypeMismatch))
+    }
+
+    /// True if the disk is full.
+    pub(crate) fn is_for_want_of_room(&self) -> bool {
+        self.sqlite_code().is_some_and(|code| matches!(code, ErrorCode::DiskFull))
     }
 
     /// True if another program holds the database for a moment; the connection is good.

@@ -2,11 +2,14 @@
 
 use crate::{
     LedgerConfig, LedgerError, LedgerStats, ModelBook, PartNumbers, PictureSender, Reader, RecordSender,
-    ShadowSender, checkpoint,
+    ShadowSender, Upkeep,
+    caretaker::Caretaker,
+    checkpoint,
     database::Database,
     gate::Gate,
     numbers::Numbers,
     picture::{self, PictureWriter},
+    reserve::Reserve,
     schema,
     stats::Counters,
     writer::{self, Batch, Writer},
@@ -17,7 +20,7 @@ use std::{
     fs::{self, File, TryLockError},
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -33,6 +36,7 @@ pub struct Ledger {
     pictures: PictureSender,
     numbers: PartNumbers,
     counters: Arc<Counters>,
+    upkeep: Arc<Mutex<Upkeep>>,
     threads: Option<Threads>,
     /// Held until the end: no second process on this folder.
     _lock: File,
@@ -43,11 +47,12 @@ struct Threads {
     ledger: (JoinHandle<Option<Database>>, Sender<Infallible>),
     pictures: (JoinHandle<()>, Sender<Infallible>),
     checkpoint: (JoinHandle<()>, Sender<Infallible>),
+    caretaker: (JoinHandle<()>, Sender<Infallible>),
 }
 
 impl Ledger {
-    /// Opens the ledger in `folder`, makes it if there is none, and starts the threads `ledger`, `pictures` and
-    /// `checkpoint`.
+    /// Opens the ledger in `folder`, makes it if there is none, and starts the threads `ledger`, `pictures`,
+    /// `checkpoint` and `caretaker`.
     ///
     /// # Errors
     /// When a config value is out of range, the folder cannot be written, another process has it, or the database
@@ -80,12 +85,20 @@ impl Ledger {
         let (shadows_in, shadows_out) = bounded(writer::SHADOW_QUEUE);
         let (jobs_in, jobs_out) = bounded(picture::QUEUE);
         let (rows_in, rows_out) = bounded(picture::ROWS_QUEUE);
-        let stops = [(); 3].map(|()| bounded::<Infallible>(0));
+        let stops = [(); 4].map(|()| bounded::<Infallible>(0));
         let [
             (ledger_stop, ledger_stopped),
             (pictures_stop, pictures_stopped),
             (checkpoint_stop, checkpoint_stopped),
+            (caretaker_stop, caretaker_stopped),
         ] = stops;
+        let upkeep = Arc::new(Mutex::new(Upkeep::default()));
+        let caretaker = Caretaker {
+            folder: folder.to_owned(),
+            keep: config.keep.clone(),
+            stop: caretaker_stopped,
+            upkeep: Arc::clone(&upkeep),
+        };
         let writer = Writer {
             folder: folder.to_owned(),
             durable: config.durable,
@@ -99,6 +112,7 @@ impl Ledger {
             stop: ledger_stopped,
             gate: Arc::clone(&record_gate),
             numbers: shared,
+            reserve: Reserve::new(folder, config.reserve_mb, Arc::clone(&counters.on_reserve)),
             counters: Arc::clone(&counters),
             commits,
         };
@@ -120,6 +134,7 @@ impl Ledger {
                 spawn("checkpoint", move || checkpoint::run(&path, &checkpoint_stopped))?,
                 checkpoint_stop,
             ),
+            caretaker: (spawn("caretaker", move || caretaker.run())?, caretaker_stop),
         };
         Ok(Self {
             folder: folder.to_owned(),
@@ -137,6 +152,7 @@ impl Ledger {
             },
             numbers,
             counters,
+            upkeep,
             threads: Some(threads),
             _lock: lock,
         })
@@ -186,6 +202,11 @@ impl Ledger {
         }
     }
 
+    /// What was deleted by rule, how long the disk lasts, when the last backup was taken: as the caretaker last saw it.
+    pub fn upkeep(&self) -> Upkeep {
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Takes nothing more, writes what is waiting, and ends the threads. A disk that fails is tried for two seconds.
     ///
     /// # Errors
@@ -196,6 +217,7 @@ impl Ledger {
 
     fn shut(&mut self) -> Result<(), LedgerError> {
         let Some(threads) = self.threads.take() else { return Ok(()) };
+        join(threads.caretaker);
         // Pictures first: their entries go through the ledger.
         self.pictures.gate.shut();
         join(threads.pictures);
@@ -241,7 +263,7 @@ fn join<T>((thread, stop): (JoinHandle<T>, Sender<Infallible>)) -> Option<T> {
 }
 
 /// The lock goes with the process, however that ends.
-fn lock(folder: &Path) -> Result<File, LedgerError> {
+pub(crate) fn lock(folder: &Path) -> Result<File, LedgerError> {
     let path = folder.join("lock");
     let unusable = |source| LedgerError::Folder { path: path.clone(), source };
     fs::create_dir_all(folder).map_err(|source| LedgerError::Folder { path: folder.to_owned(), source })?;

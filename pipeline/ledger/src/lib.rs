@@ -1,9 +1,10 @@
 //! Record to SQLite and pictures on disk, off the hot path.
 //!
-//! One folder holds one station's ledger: `ledger.sqlite` (WAL), `pictures/YYYY-MM-DD/…` and `lock`. Three threads
-//! work in it: `ledger` owns the writing connection and commits in groups, `pictures` encodes, and `checkpoint` moves
-//! the write-ahead log into the database so that no commit waits for the disk. The hot path only ever tries a bounded
-//! queue; what a full queue refuses comes back to the sender and is counted.
+//! One folder holds one station's ledger: `ledger.sqlite` (WAL), `pictures/YYYY-MM-DD/…`, `lock` and `reserve`. Four
+//! threads work in it: `ledger` owns the writing connection and commits in groups, `pictures` encodes, `checkpoint` moves
+//! the write-ahead log into the database so that no commit waits for the disk, and `caretaker` deletes what the rules of
+//! `[ledger.keep]` no longer keep. The hot path only ever tries a bounded queue; what a full queue refuses comes back to
+//! the sender and is counted. On a full disk records go on into the room that `reserve` held for them.
 //!
 //! Models have their book in the same database ([`ModelBook`]): changed seldom, over connections of their own, by the
 //! station or by a command beside it. What shadow models say goes into the same commits as records, by a queue of its
@@ -18,13 +19,17 @@
 //! cases: their reserve is always written through.
 
 mod audit;
+mod backup;
 mod beside;
+mod caretaker;
+mod check;
 mod checkpoint;
 mod config;
 mod database;
 mod demosaic;
 mod encode;
 mod error;
+mod export;
 mod gate;
 mod keep;
 mod ledger;
@@ -35,6 +40,8 @@ mod picture;
 mod proposal;
 mod reader;
 mod record;
+mod reserve;
+mod retention;
 mod schema;
 mod search;
 mod shadow;
@@ -43,18 +50,27 @@ mod truth;
 mod writer;
 
 pub use audit::{AuditEntry, AuditLog, AuditQuery, AuditSchema, NewAuditEntry, Verified};
+pub use backup::{Backup, BackupError, BackupFile};
+pub use caretaker::Upkeep;
+pub use check::Checked;
 pub use config::{LedgerConfig, PictureConfig, PictureFormat};
 pub use error::{Full, LedgerError};
+pub use export::ExportFormat;
 pub use keep::keep_picture;
 pub use ledger::{Commits, Ledger};
 pub use model::{LivePlace, ModelBook, ModelChange, ModelEntry, ModelError, ModelState, NewModel, pick};
 pub use numbers::PartNumbers;
 pub use people::{PeopleBook, PeopleError, Role, Session, Token, User};
 pub use picture::{PictureJob, PictureSender};
-pub use proposal::{NewProposal, Proposal, ProposalBook, ProposalError, ProposalState};
+pub use proposal::{
+    Change, NewProposal, Proposal, ProposalBook, ProposalError, ProposalState, RecipeVersion, VersionBook,
+};
 pub use reader::{Query, Reader};
 pub use record::{
     MissingPicture, ModelRecord, Picture, PlcRecord, Record, RecordVerdict, Schema, Timings, ViewRecord,
+};
+pub use retention::{
+    DiskUse, KEEP_RULES, KeepConfig, KeepRule, Outlook, Pin, PinBook, PinError, Span, Sweep, Swept,
 };
 pub use search::{Cursor, CursorError, Found, Search};
 pub use shadow::{

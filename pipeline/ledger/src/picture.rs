@@ -16,7 +16,7 @@ use std::{
     fs, io,
     io::Write as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::Duration,
 };
@@ -120,11 +120,12 @@ impl PictureRow {
     }
 }
 
-/// Where a picture lies, below the ledger's folder, and its digest in hex.
+/// Where a picture lies, below the ledger's folder, its digest in hex, and its size.
 #[derive(Debug)]
 pub(crate) struct StoredFile {
     pub(crate) path: String,
     pub(crate) sha256: String,
+    pub(crate) bytes: i64,
 }
 
 /// What the thread owns.
@@ -179,6 +180,9 @@ impl PictureWriter {
             .map_err(|source| PictureError::Encode { picture: format!("{:?}", job.image), source })?;
         let (mut left, wait) = ATTEMPTS;
         loop {
+            if self.counters.on_reserve.load(Relaxed) {
+                return Err(PictureError::Full); // the room that is left is for records
+            }
             left -= 1;
             match self.store(job, &bytes) {
                 Err(_) if left > 0 => thread::sleep(wait),
@@ -209,7 +213,7 @@ impl PictureWriter {
             PictureError::Write { path: self.folder.join(&day), source }
         })?;
         let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(StoredFile { path, sha256 })
+        Ok(StoredFile { path, sha256, bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX) })
     }
 
     /// A PLC may give one part id twice a day; the second picture is `…-2.jpg`. Only this thread makes names, so one
@@ -240,6 +244,8 @@ enum PictureError {
     Encode { picture: String, source: image::ImageError },
     #[error("no picture could be written to {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
+    #[error("the disk is full, and what room is left is kept for records")]
+    Full,
 }
 
 #[cfg(test)]

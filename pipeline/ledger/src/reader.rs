@@ -1,6 +1,6 @@
 //! Finding records again: a connection of its own, which never makes the writer wait.
 
-use crate::{LedgerError, MissingPicture, Picture, Record, RecordVerdict, schema};
+use crate::{LedgerError, MissingPicture, Picture, Record, RecordVerdict, record::from_us, schema};
 use jiff::Timestamp;
 use plumb_inspection::PartId;
 use rusqlite::{Connection, ToSql, params};
@@ -122,6 +122,26 @@ impl Reader {
         Ok(count.unsigned_abs())
     }
 
+    /// What is left of records of a part that a rule deleted, the newest first: a sentence each.
+    ///
+    /// # Errors
+    /// As [`Reader::find`].
+    pub fn deleted(&self, part: PartId) -> Result<Vec<String>, LedgerError> {
+        self.ask(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT triggered_us, verdict, at_us, rule, why FROM deleted_records
+                 JOIN deletions ON deletions.id = deletion WHERE part_id = ?1 ORDER BY triggered_us DESC",
+            )?;
+            let told = statement.query_map([part.get()], |row| {
+                let (triggered_at, at) = (from_us(row.get(0)?)?, from_us(row.get(2)?)?);
+                let (verdict, rule, why): (String, String, String) = (row.get(1)?, row.get(3)?, row.get(4)?);
+                let day = at.strftime("%Y-%m-%d");
+                Ok(format!("{verdict} of {triggered_at:.6}: deleted on {day} by rule {rule}: {why}"))
+            })?;
+            told.collect()
+        })
+    }
+
     /// The part answered last.
     ///
     /// # Errors
@@ -238,8 +258,10 @@ impl Reader {
         let mut record = row.bare()?;
         let entries = self.ask(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT camera, kind, path, sha256, missing FROM pictures
-                 WHERE part_id = ?1 AND triggered_us = ?2 ORDER BY id",
+                "SELECT camera, kind, CASE WHEN deletion IS NULL THEN path END, sha256, coalesce(missing, (
+                     SELECT 'deleted on ' || date(at_us / 1000000, 'unixepoch') || ' by rule ' || rule || ': ' || why
+                     FROM deletions WHERE deletions.id = deletion
+                 )) FROM pictures WHERE part_id = ?1 AND triggered_us = ?2 ORDER BY id",
             )?;
             let entries = statement.query_map(params![record.part_id.get(), row.triggered_us], |row| {
                 let (camera, kind) = (row.get::<_, String>(0)?, row.get(1)?);

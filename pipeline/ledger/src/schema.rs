@@ -8,12 +8,13 @@ use std::{
 };
 
 /// Step `n` brings version `n` to `n + 1`. Steps are only ever added.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../migrations/0001_records_and_pictures.sql"),
     include_str!("../migrations/0002_models_and_shadow.sql"),
     include_str!("../migrations/0003_truths.sql"),
     include_str!("../migrations/0004_search.sql"),
     include_str!("../migrations/0005_words.sql"),
+    include_str!("../migrations/0006_keeping.sql"),
 ];
 
 /// The version this Plumb writes; `user_version` in the file.
@@ -206,6 +207,14 @@ mod tests {
              PRAGMA application_id = 0x504C4D42; PRAGMA journal_mode = wal;",
         )
         .expect("rows that every version has");
+        if version >= 3 {
+            old.execute_batch(
+                "INSERT INTO pieces VALUES ('SN-7', 'tune', 1);
+                 INSERT INTO truths (part_id, triggered_us, piece, recipe, truth, at_us, by, why)
+                     VALUES (7, 1, 'SN-7', 'washer', 'defective', 2, 'anna', 'seen');",
+            )
+            .expect("words, as they were then");
+        }
         old.pragma_update(None, "user_version", version).expect("a setting");
         assert!(matches!(open_reading(folder.path()), Err(LedgerError::Older { .. })));
         // Opened while the old connection still is: a station before its restart.
@@ -216,10 +225,12 @@ mod tests {
         assert_eq!(count("SELECT ceiling FROM numbers"), 4001);
         assert_eq!(
             count(
-                "SELECT (SELECT count(*) FROM models) + (SELECT count(*) FROM shadow) + (SELECT count(*) FROM truths)"
+                "SELECT (SELECT count(*) FROM models) + (SELECT count(*) FROM shadow) + (SELECT count(*) FROM pins)"
             ),
             0
         );
+        let words = "SELECT count(*) FROM truths WHERE truth = 'defective' AND by = 'anna' AND why = 'seen'";
+        assert_eq!(count(words), i64::from(version >= 3), "from version {version}");
         assert_eq!(count("PRAGMA user_version"), VERSION);
         old.execute(
             "INSERT INTO records (part_id, triggered_us, verdict, json) VALUES (8, 2, 'pass', '{}')",

@@ -2,7 +2,10 @@
 
 use crate::writer::QUEUE;
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -23,6 +26,8 @@ pub struct LedgerStats {
     pub write_errors: u64,
     /// True from a failed attempt to the next that works, and after the `ledger` thread died.
     pub failing: bool,
+    /// The disk is full, and records go into the room that was set aside for them.
+    pub on_reserve: bool,
     /// Since when the `ledger` thread has shown no life, in ms; without work it does once a second.
     pub silent_ms: u64,
     /// Records waiting in the queue (at most 1024), those of the running commit not counted.
@@ -57,7 +62,12 @@ impl LedgerStats {
 
     /// Records that are handed over now will be kept: the thread works, and its queue has room.
     pub fn lives(&self) -> bool {
-        !self.failing && !self.is_hung() && self.queue_depth < QUEUE as u64
+        !self.failing && !self.is_hung() && self.has_room()
+    }
+
+    /// The queue takes another record; while the ledger fails, it is what is left of the reserve.
+    pub fn has_room(&self) -> bool {
+        self.queue_depth < QUEUE as u64
     }
 }
 
@@ -72,6 +82,8 @@ pub(crate) struct Counters {
     pub(crate) lost: AtomicU64,
     pub(crate) write_errors: AtomicU64,
     pub(crate) failing: AtomicBool,
+    /// Shared with the reserve, which says so.
+    pub(crate) on_reserve: Arc<AtomicBool>,
     pub(crate) last_commit_us: AtomicU64,
     pub(crate) shadows_committed: AtomicU64,
     pub(crate) shadows_refused: AtomicU64,
@@ -92,6 +104,7 @@ impl Default for Counters {
             lost: zero(),
             write_errors: zero(),
             failing: AtomicBool::new(false),
+            on_reserve: Arc::default(),
             last_commit_us: zero(),
             shadows_committed: zero(),
             shadows_refused: zero(),
@@ -121,6 +134,7 @@ impl Counters {
             lost: self.lost.load(Relaxed),
             write_errors: self.write_errors.load(Relaxed),
             failing: self.failing.load(Relaxed),
+            on_reserve: self.on_reserve.load(Relaxed),
             silent_ms: self.now_ms().saturating_sub(self.last_beat.load(Relaxed)),
             last_commit_us: self.last_commit_us.load(Relaxed),
             shadows_committed: self.shadows_committed.load(Relaxed),

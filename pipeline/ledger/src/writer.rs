@@ -7,6 +7,7 @@ use crate::{
     ledger::Commits,
     numbers::Numbers,
     picture::PictureRow,
+    reserve::Reserve,
     shadow::ShadowRow,
     stats::{Counters, count},
 };
@@ -78,6 +79,7 @@ pub(crate) struct Writer {
     pub(crate) stop: Receiver<Infallible>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) numbers: Arc<Numbers>,
+    pub(crate) reserve: Reserve,
     pub(crate) counters: Arc<Counters>,
     pub(crate) batch: Batch,
     pub(crate) commits: Commits,
@@ -194,9 +196,16 @@ impl Writer {
                 if self.counters.failing.swap(false, Relaxed) {
                     tracing::info!("The ledger can be written again; nothing that was waiting is lost.");
                 }
+                self.reserve.look();
                 return true;
             };
             count(&self.counters.write_errors);
+            if error.is_for_want_of_room() || self.reserve.sees_no_room() {
+                self.database = None; // the connection may still think of the disk as it was
+                if self.reserve.give_up() {
+                    continue;
+                }
+            }
             self.counters.failing.store(true, Relaxed);
             let waiting = self.batch.records.len() + self.records.len();
             tracing::error!(%error, waiting, retry_ms = backoff.as_millis() as u64, "The ledger could not be written; records wait in memory.");

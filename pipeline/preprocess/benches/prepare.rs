@@ -5,7 +5,8 @@
 use cpu_time::ThreadTime;
 use criterion::{Criterion, criterion_group, criterion_main};
 use opencv::{
-    core::{self, BORDER_CONSTANT, CV_32F, Mat, Scalar, Size, Vec3b, Vector},
+    calib3d,
+    core::{self, BORDER_CONSTANT, CV_16SC2, CV_32F, Mat, Rect, Scalar, Size, Vec3b, Vector},
     imgproc,
     prelude::*,
 };
@@ -104,6 +105,28 @@ impl Naive {
     }
 }
 
+/// OpenCV's own fixed-point maps of [`lens`].
+fn undistortion() -> (Mat, Mat) {
+    let Lens { fx, fy, cx, cy, .. } = lens();
+    let camera = Mat::from_slice_2d(&[[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]]).expect("a matrix");
+    let coefficients = lens().coefficients();
+    let distortion = Mat::from_slice(&coefficients).expect("a row");
+    let (mut whole, mut rest, none) = (Mat::default(), Mat::default(), Mat::default());
+    let size = Size::new(WIDTH as i32, HEIGHT as i32);
+    calib3d::init_undistort_rectify_map(
+        &camera,
+        &distortion,
+        &none,
+        &camera,
+        size,
+        CV_16SC2,
+        &mut whole,
+        &mut rest,
+    )
+    .expect("maps");
+    (whole, rest)
+}
+
 fn cpu_time<T>(times: u64, mut work: impl FnMut() -> T) -> Duration {
     let start = ThreadTime::now();
     for _ in 0..times {
@@ -146,6 +169,12 @@ fn prepare(c: &mut Criterion) {
             only(Some(lens()), None),
             whole(),
         ),
+        (
+            "720p grey undistorted at its own size",
+            frame(WIDTH, HEIGHT, PixelFormat::Gray8),
+            only(Some(lens()), None),
+            TensorSpec { colour: ColourOrder::Grey, ..whole() },
+        ),
         ("the same, from Bayer", frame(WIDTH, HEIGHT, PixelFormat::BayerRggb), plain(), spec()),
         (
             "the same, from Bayer, flat field",
@@ -154,19 +183,13 @@ fn prepare(c: &mut Criterion) {
             spec(),
         ),
         ("the same, from grey", frame(WIDTH, HEIGHT, PixelFormat::Gray8), plain(), spec()),
-        (
-            "720p BGR undistorted at its own size",
-            frame(WIDTH, HEIGHT, bgr),
-            only(Some(lens()), None),
-            whole(),
-        ),
     ];
     let mut group = c.benchmark_group("prepare");
     for (name, frame, optics, spec) in table {
         let cut = Cut { region: "whole".into(), rect_px: None, spec };
         let mut preprocessor = Preprocessor::new(optics, vec![cut]).expect("a good cut");
         group.bench_function(name, |b| {
-            b.iter(|| black_box(preprocessor.prepare(&frame).expect("a good frame")))
+            b.iter_custom(|times| cpu_time(times, || preprocessor.prepare(&frame).expect("a good frame")));
         });
     }
     let frame = frame(WIDTH, HEIGHT, bgr);
@@ -176,6 +199,21 @@ fn prepare(c: &mut Criterion) {
     group.bench_function("naive: 720p BGR to 640 letterbox f32 NCHW", |b| {
         b.iter_custom(|times| cpu_time(times, || Naive::default().prepare(&mat).expect("a good frame")));
     });
+    for (name, channels) in
+        [("naive: 720p BGR undistorted, cv::remap", 3), ("naive: 720p grey undistorted, cv::remap", 1)]
+    {
+        let (source, maps) = (mat.reshape(channels, 0).expect("whole pixels"), undistortion());
+        let source = Mat::roi(&source, Rect::new(0, 0, WIDTH as i32, HEIGHT as i32)).expect("a picture");
+        let mut out = Mat::default();
+        group.bench_function(name, |b| {
+            let mut remap = || {
+                let (linear, black) = (imgproc::INTER_LINEAR, Scalar::default());
+                imgproc::remap(&source, &mut out, &maps.0, &maps.1, linear, BORDER_CONSTANT, black)
+                    .expect("maps")
+            };
+            b.iter_custom(|times| cpu_time(times, &mut remap));
+        });
+    }
     let mut kept = Naive::default();
     group.bench_function("naive, its buffers kept", |b| {
         b.iter_custom(|times| cpu_time(times, || kept.prepare(&mat).expect("a good frame")));

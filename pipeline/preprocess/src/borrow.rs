@@ -1,4 +1,4 @@
-//! A camera's pixels as OpenCV reads them, without a copy. The only unsafe of this crate.
+//! A camera's pixels as OpenCV reads them, without a copy. Beside `sample`, the only unsafe of this crate.
 
 use opencv::{
     boxed_ref::BoxedRef,

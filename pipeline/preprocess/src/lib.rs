@@ -32,6 +32,7 @@ mod normalize;
 mod preprocessor;
 mod rectify;
 mod route;
+mod sample;
 mod small_linear;
 
 pub use align::{AlignConfig, AlignError, Aligner};

@@ -1,9 +1,9 @@
 //! Undistortion, cropping and scaling as one map: for each pixel of a tensor's content, where on the sensor it lies.
 
-use crate::error::PreprocessError;
+use crate::{error::PreprocessError, sample::PackedMap};
 use opencv::{
     calib3d,
-    core::{BORDER_CONSTANT, CV_16SC2, CV_32FC1, Mat, Rect, Scalar, Size},
+    core::{BORDER_CONSTANT, CV_16SC2, CV_32FC1, Mat, Rect, Scalar, Size, ToInputArray},
     imgproc,
     prelude::*,
 };
@@ -24,6 +24,8 @@ pub(crate) struct Rectify {
     whole: Mat,
     /// `CV_16UC1`: index of the bilinear weights for the rest.
     rest: Mat,
+    /// The same, packed for bytes.
+    packed: Option<PackedMap>,
 }
 
 impl Rectify {
@@ -68,15 +70,21 @@ impl Rectify {
         let seen = seen as f64 / us.len() as f64;
         let (mut whole, mut rest) = (Mat::default(), Mat::default());
         imgproc::convert_maps(&u, &v, &mut whole, &mut rest, CV_16SC2, false)?;
-        Ok(Some(Self { source, seen, whole, rest }))
+        let packed = PackedMap::new(&whole, &rest, source.size())?;
+        Ok(Some(Self { source, seen, whole, rest, packed }))
     }
 
     /// Samples `source`, cut to [`Rectify::source`], into `content`.
     pub(crate) fn apply(
         &self,
-        source: &impl opencv::core::ToInputArray,
+        source: &(impl MatTraitConst + ToInputArray),
         content: &mut Mat,
     ) -> opencv::Result<()> {
+        if let Some(packed) = &self.packed
+            && packed.apply(source, content)?
+        {
+            return Ok(());
+        }
         let (linear, black) = (imgproc::INTER_LINEAR, Scalar::all(0.0));
         imgproc::remap(source, content, &self.whole, &self.rest, linear, BORDER_CONSTANT, black)
     }

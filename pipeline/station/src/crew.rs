@@ -12,8 +12,8 @@ use crate::{
     lifecycle::Lifecycle,
     loading::{Fresh, LoadError, Loaded, Loader, Pace, Step},
     metrics::Metrics,
+    priority,
     shadow::ShadowSeat,
-    threads,
 };
 use std::{sync::Arc, thread::JoinHandle};
 
@@ -48,7 +48,7 @@ impl Crew {
         let stands_back = loader.opens_alone(&plan);
         let work = move || {
             if stands_back {
-                threads::stand_back();
+                priority::stand_back();
             }
             loader.load(edition, plan, Pace::Beside, step)
         };

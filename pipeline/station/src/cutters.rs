@@ -7,6 +7,7 @@ use crate::{
     ear::Ear,
     edition::LoadedRecipe,
     hot_path::{BEAT, Cutting, Desk, Heart, Leg, Prepared, Preparer, Pulse, Route},
+    priority,
     scale::CameraScale,
     threads,
 };
@@ -69,7 +70,10 @@ impl Cutters {
         let preparer = Preparer::new(camera.id.clone());
         let heart = pulse.listen("preprocess");
         let thread = CutterThread { preparer, frames, orders, desk, heart, ear };
-        let thread = threads::spawn(format!("preprocess-{}", camera.id), move || thread.run())?;
+        let thread = threads::spawn(format!("preprocess-{}", camera.id), move || {
+            priority::come_soon();
+            thread.run()
+        })?;
         let (optics, scale) = (camera.optics.clone(), CameraScale::of(camera));
         self.by_camera.insert(camera.id.clone(), Cutter { optics, scale, orders: orders_in });
         Ok(thread)

@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod budget;
+pub mod challenge;
 pub mod changeover;
 pub mod cli;
 mod clock;
@@ -20,7 +21,7 @@ pub mod loading;
 pub mod memory;
 pub mod metrics;
 pub mod mirrors;
-pub mod process;
+pub mod priority;
 pub mod rejudge;
 pub mod replay;
 mod retune;
@@ -30,3 +31,4 @@ pub mod shadow;
 pub mod state;
 pub mod station;
 pub mod threads;
+mod verification;

@@ -4,10 +4,14 @@
 //! id, path, user or error text. Every label set that can be known exists from the start at 0, because `increase()`
 //! misses the first event of a series that appears with it.
 
+mod challenge;
 mod latency;
+mod ledger;
 mod line;
 
+pub use challenge::ChallengeMetrics;
 pub use latency::DecisionLatency;
+pub use ledger::LedgerMetrics;
 pub use line::LineMetrics;
 
 use crate::{changeover::Stage, edition::LoadedRecipe, state::State};
@@ -145,6 +149,10 @@ pub struct Metrics {
     store_write_errors: IntCounter,
     /// Of the line around the station.
     pub line: LineMetrics,
+    /// Of the ledger over the years.
+    pub ledger: LedgerMetrics,
+    /// Of known parts.
+    pub challenge: ChallengeMetrics,
     records_lost: IntCounter,
 }
 
@@ -336,6 +344,8 @@ impl Metrics {
                 "Writes to the ledger or its pictures that failed.",
             )?,
             line: LineMetrics::new(r, &labels.mirrors)?,
+            ledger: LedgerMetrics::new(r)?,
+            challenge: ChallengeMetrics::new(r)?,
             records_lost: counter(
                 r,
                 "plumb_records_lost_total",
@@ -415,10 +425,10 @@ impl Metrics {
             .sum()
     }
 
-    /// A part was answered; `verdict` is `pass`, `reject` or `error`.
-    pub fn answered(&self, recipe: &str, verdict: &str) {
+    /// A part was answered; `mode` is `production` or `challenge`, `verdict` is `pass`, `reject` or `error`.
+    pub fn answered(&self, recipe: &str, mode: &str, verdict: &str) {
         self.answers.inc();
-        self.parts.with_label_values(&[recipe, "production", verdict]).inc();
+        self.parts.with_label_values(&[recipe, mode, verdict]).inc();
     }
 
     /// A part was rejected because of `rule`; those beyond the first [`DEFECTS_MAX`] of a recipe are "other".

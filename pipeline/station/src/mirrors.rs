@@ -7,6 +7,7 @@ use crate::{
     config::{MirrorSection, WhenDown},
     hot_path::Desk,
     metrics::Metrics,
+    priority,
     state::Health,
     threads,
 };
@@ -114,7 +115,7 @@ pub fn start(
         attendants.push(mirror.attend(to_show, heard));
     }
     let work = move || {
-        threads::stand_back();
+        priority::stand_back();
         runtime.block_on(async move {
             let mut mirrors = JoinSet::new();
             attendants.into_iter().for_each(|attendant| drop(mirrors.spawn(attendant)));

@@ -91,6 +91,8 @@ pub fn plan(
     plan.first_recipe = number;
     plan.plc = PlcConfig::None;
     (plan.mirrors, plan.gate, plan.pair_within) = (Vec::new(), None, None);
+    plan.ledger.reserve_mb = 0; // it is thrown away
+    plan.challenge = None; // as nobody acts upon a replay
     plan.infer.require_approval = false; // nobody acts upon a replay, and its own ledger knows of no approval
     plan.station.data = data.to_owned();
     Ok(plan)

@@ -54,7 +54,13 @@ mod tests {
     #[test]
     fn only_a_calibration_that_holds_makes_mm_that_count() {
         let plane = Plane { mm_per_px: MmPerPx { x: 0.1, y: 0.1 }, u_relative: 0.001 };
-        let fit = CalibrationPlan { digest: "d".into(), size_px: [8, 4], expires_at: None, unfit: None };
+        let fit = CalibrationPlan {
+            file: "top.toml".into(),
+            digest: "d".into(),
+            size_px: [8, 4],
+            expires_at: None,
+            unfit: None,
+        };
         let calibrated = CameraScale { plane: Some(plane), by_hand: false, calibration: Some(fit.clone()) };
         assert_eq!(calibrated.at(&frame(8)), Scale { known: Some(plane), uncalibrated: None });
         let other = calibrated.at(&frame(6));

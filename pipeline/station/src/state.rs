@@ -56,6 +56,8 @@ pub(crate) struct Facts {
     pub(crate) ledger: Option<String>,
     pub(crate) withheld: Option<String>,
     pub(crate) held: Option<String>,
+    /// Known parts must be told right first; true while they are being presented.
+    pub(crate) challenge: Option<(String, bool)>,
     pub(crate) stand_ins: Vec<String>,
     pub(crate) models: BTreeMap<(ModelId, usize), String>,
     pub(crate) mirrors: BTreeMap<String, String>,
@@ -137,6 +139,20 @@ impl Health {
     /// Whether parts that begin now are answered `Missed` because somebody wants it so.
     pub fn is_held(&self) -> bool {
         self.facts().held.is_some()
+    }
+
+    /// Known parts must be told right before anything is judged (with the reason, and whether they are being presented), or
+    /// have been (`None`).
+    pub fn challenge(&self, due: Option<(String, bool)>) {
+        self.facts().challenge = due;
+    }
+
+    /// Whether a part that comes now is looked at: the station may judge, or known parts are being presented.
+    pub fn takes_parts(&self) -> bool {
+        let facts = self.facts();
+        let may = facts.warm && facts.held.is_none() && facts.withheld.is_none();
+        let is_over = facts.stopping || facts.fault.is_some();
+        may && !is_over && facts.challenge.as_ref().is_none_or(|(_, under_way)| *under_way)
     }
 
     /// Models of the recipe in use that do not run where they were meant to, each with the reason.
@@ -222,6 +238,9 @@ impl Health {
         } else if let Some(says) = facts.held.as_ref().or(facts.withheld.as_ref()) {
             reasons.insert(0, says.clone());
             State::NotReleased
+        } else if let Some((says, _)) = &facts.challenge {
+            reasons.insert(0, says.clone());
+            State::NotReleased
         } else if reasons.is_empty() {
             State::Running
         } else {
@@ -268,6 +287,21 @@ mod tests {
         assert!(health.is_held());
         assert_eq!(health.held(None).as_deref(), Some("Halt by anna"));
         assert!(health.condition().is_ready());
+    }
+
+    #[test]
+    fn a_station_takes_parts_while_known_ones_are_presented_and_is_not_released_all_the_same() {
+        let health = Health::default();
+        health.warm();
+        health.challenge(Some(("a challenge is due".into(), false)));
+        assert!(!health.takes_parts());
+        health.challenge(Some(("otto presents".into(), true)));
+        assert_eq!((health.takes_parts(), health.condition().state), (true, State::NotReleased));
+        health.held(Some("Halt by anna".into()));
+        assert!(!health.takes_parts());
+        health.held(None);
+        health.challenge(None);
+        assert!(health.takes_parts() && health.condition().is_ready());
     }
 
     #[test]

@@ -5,11 +5,15 @@
 
 use crate::{
     background::{
-        Background, LedgerKeeper, Tap, Watchman,
-        console::{Gathering, Sources, StationRules, Window},
+        Background, ChallengeKeeper, LedgerKeeper, Tap, Watchman,
+        console::{
+            FramesPassing, Gathering, Sources, StationCalibrations, StationModels, StationRules, Window,
+            frames, shift,
+        },
         opc_ua::{self, Door, OpcUa},
     },
     budget::{self, Stopwatch},
+    challenge::{Challenge, ChallengeBook},
     changeover::Changeover,
     clock::LastAnswer,
     config::{CameraPlan, Plan, Preload, TriggerSection},
@@ -22,12 +26,13 @@ use crate::{
     lifecycle::Lifecycle,
     loading::{Loaded, Loader, Pace},
     metrics::{Labels, Metrics},
-    mirrors,
+    mirrors, priority,
     shadow::ShadowSeat,
     state::{Condition, Health},
     threads,
 };
 use crossbeam_channel::bounded;
+use jiff::{Timestamp, tz::TimeZone};
 use plumb_capture::{Camera, CameraEvent, LineCamera, SourceConfig, trigger::PhotoEye};
 use plumb_console::{Console, Order, Seen, Setup, Watchers};
 use plumb_inference::Runtime;
@@ -85,6 +90,8 @@ pub struct Wiring {
 pub struct Station {
     /// Where HTTP is served, if it is; the port is the system's choice where the config says 0.
     pub address: Option<SocketAddr>,
+    /// SHA-256 of the console's certificate, where it is served over TLS.
+    pub fingerprint: Option<String>,
     /// Where OPC UA is served, if it is.
     pub opc_ua_address: Option<SocketAddr>,
     /// The one-time password of the console's account `admin`, where this start made that account. To be shown on the
@@ -148,6 +155,7 @@ impl Station {
             places.insert(camera.id.clone(), Place { outbox, patient, frame_wait: camera.frame_wait });
             frames_out.push((camera, inbox));
         }
+        let (challenge, book) = open_challenge(&plan, &first, &metrics, &health)?;
         let desk = Arc::new(Desk::new(
             ledger.numbers(),
             lead(&plan),
@@ -157,6 +165,7 @@ impl Station {
             fire_in,
             metrics.clone(),
             health.clone(),
+            challenge.clone(),
         ));
         let pulse = Arc::new(Pulse::default());
         let changeover =
@@ -182,7 +191,11 @@ impl Station {
                 clock: LastAnswer::default(),
             };
             let rules = StationRules::new(plan.clone(), desk.clone(), changeover.clone());
-            let (shown, setup, orders) = open_console(sources, Arc::new(rules))?;
+            let models = StationModels::new(plan.clone(), editions.clone());
+            let (passing, next) = frames();
+            let calibrations = StationCalibrations::new(plan.clone(), desk.clone(), next);
+            let handed = (Arc::new(rules), Arc::new(models), Arc::new(calibrations));
+            let (shown, setup, orders) = open_console(sources, handed, passing)?;
             stages.push(shown.1);
             window = Some(shown.0);
             console = Some((setup, orders));
@@ -237,7 +250,10 @@ impl Station {
             crew.join(loaded).map_err(StartError::Device)?;
         }
         let firing = desk.clone();
-        let fire = move || fire_out.iter().for_each(|camera| firing.fire(&camera));
+        let fire = move || {
+            priority::come_soon();
+            fire_out.iter().for_each(|camera| firing.fire(&camera));
+        };
         stages.push(threads::spawn("trigger".to_owned(), fire).map_err(StartError::device)?);
 
         for camera in &plan.cameras {
@@ -277,11 +293,18 @@ impl Station {
             first_password = setup.first_password;
             (setup.console, orders)
         });
-        let background = Background::start(watchman, console).map_err(StartError::device)?;
-        let address = background.address;
+        let keeper = ChallengeKeeper {
+            challenge,
+            book: Arc::new(book),
+            metrics: metrics.clone(),
+            shifts: plan.console.shifts.clone(),
+        };
+        let background = Background::start(watchman, keeper, console).map_err(StartError::device)?;
+        let (address, fingerprint) = (background.address, background.fingerprint.clone());
         let crew = changeover.start(crew).map_err(StartError::device)?;
         Ok(Self {
             address,
+            fingerprint,
             opc_ua_address: opc_ua.as_ref().map(OpcUa::address),
             first_password,
             metrics,
@@ -395,19 +418,43 @@ impl Station {
 #[expect(clippy::type_complexity, reason = "taken apart where it is called")]
 fn open_console(
     sources: Sources,
-    rules: Arc<StationRules>,
+    (rules, models, calibrations): (Arc<StationRules>, Arc<StationModels>, Arc<StationCalibrations>),
+    passing: FramesPassing,
 ) -> Result<((Window, JoinHandle<()>), Setup, mpsc::Receiver<Order>), StartError> {
     let config = sources.plan.console.clone();
     let ledger = sources.plan.station.data.clone();
     let watchers = Watchers::default();
-    let (window, glimpses, counts) = Window::new(watchers.clone(), config.live_fps);
+    let (window, glimpses, counts) = Window::new(watchers.clone(), config.live_fps, passing);
     let (pictures, live) = watch::channel(None);
     let (gathering, snapshot) = Gathering::new(sources, (glimpses, counts), pictures);
     let thread = gathering.start().map_err(StartError::device)?;
     // Eight orders that wait: more people than that do not press a button within a second.
     let (orders, ordered) = mpsc::channel(8);
-    let setup = Console::open(Seen { snapshot, live, watchers, ledger, orders, rules }, config);
+    let seen = Seen { snapshot, live, watchers, ledger, orders, rules, models, calibrations };
+    let setup = Console::open(seen, config);
     Ok(((window, thread), setup, ordered))
+}
+
+/// Known parts must be told right before anything is judged, unless that was done and nothing has made it due again.
+fn open_challenge(
+    plan: &Plan,
+    first: &LoadedRecipe,
+    metrics: &Metrics,
+    health: &Arc<Health>,
+) -> Result<(Arc<Challenge>, ChallengeBook), StartError> {
+    let book = ChallengeBook::new(&plan.station.data);
+    let mut passed = BTreeMap::new();
+    if let Some(challenge) = &plan.challenge {
+        let shift = shift::begin(&plan.console.shifts, Timestamp::now(), &TimeZone::system());
+        passed = book.still_passed(challenge, shift, &first.plan).map_err(StartError::device)?;
+        let last = book.last_passed().map_err(StartError::device)?;
+        for recipe in challenge.parts.keys() {
+            metrics.challenge.known(recipe, last.get(recipe).copied());
+        }
+    }
+    let has_plc = !matches!(plan.plc, PlcConfig::None);
+    let challenge = Challenge::new(plan.challenge.clone(), has_plc, &first.plan, passed, health.clone());
+    Ok((Arc::new(challenge), book))
 }
 
 /// Every record goes to OPC UA's clients as well as to who hears it already.
@@ -518,6 +565,7 @@ fn start_hot(wires: VerdictWires, inboxes: HotInboxes) -> Result<JoinHandle<()>,
         });
     };
     let guarded = move || {
+        priority::come_soon();
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
             health.fault("the verdict stage ended by a panic; restart the station");
             // Parts that were open then, or on the wire: the PLC rejects them, and no record tells of them.

@@ -17,6 +17,7 @@
 //! | `background` | HTTP, the console's pages (files and passwords on threads that stand back) | told to, last |
 //! | `opc-ua` | the OPC UA server's sessions (a runtime with one worker; hashing and files on up to four more) | told to, with `background` |
 //! | `ledger`, `pictures` | the data folder (made by `ledger`) | told to, after `hot` |
+//! | `caretaker` | what the rules of keeping delete, and the forecast of the disk (made by `ledger`) | told to, with them |
 
 use std::{io, thread};
 
@@ -29,12 +30,4 @@ pub fn spawn<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<thread::JoinHandle<T>> {
     thread::Builder::new().name(name).spawn(work)
-}
-
-/// Makes way for every other thread of this machine, for good: what this one does can wait. Threads that it starts do
-/// so too.
-pub fn stand_back() {
-    if let Err(error) = rustix::process::setpriority_process(None, 10) {
-        tracing::warn!(%error, "A thread in the background runs at full priority.");
-    }
 }

@@ -49,6 +49,20 @@ fn a_threshold_changed_on_a_card_changes_the_digest_that_records_carry() {
 }
 
 #[test]
+fn a_problem_knows_the_keys_that_lead_to_it_so_that_a_form_can_tell_it_beside_its_field() {
+    let recipe = RECIPE
+        .replace("number = 1", "number = 0")
+        .replace("score_min = 0.5", "score_min = \"high\"")
+        .replace("name = \"whole\"", "nmae = \"whole\"");
+    let workshop = Workshop::new(GOOD, &recipe);
+    let problems = config::read(&workshop.path("station.toml")).expect_err("three mistakes");
+    let routes: Vec<String> = problems.iter().map(|problem| problem.route.join(".")).collect();
+    for route in ["recipe.number", "rule.0.score_min", "region.0.name", "region.0.nmae"] {
+        assert!(routes.iter().any(|told| told == route), "{route}: {routes:?}");
+    }
+}
+
+#[test]
 fn every_mistake_of_every_file_is_told_at_once() {
     let station =
         GOOD.replace("name = \"test\"", "nmae = \"test\"").replace("kind = \"files\"", "kind = \"fils\"");

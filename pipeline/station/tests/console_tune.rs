@@ -7,8 +7,7 @@
 
 mod workshop;
 
-use plumb_capture::{LineCamera, LineExposure};
-use plumb_inspection::{Image, PartId, PixelFormat};
+use plumb_inspection::PartId;
 use plumb_ledger::{
     AuditLog, AuditQuery, Query, Reader, Record, RecordVerdict, Said, Truth, TruthBook, Verified,
 };
@@ -22,69 +21,15 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::Stdio,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
-use workshop::{Workshop, browser::browser, wait_until};
-
-const STATION: &str = r#"
-[station]
-name = "station 3"
-listen = "127.0.0.1:0"
-recipe = "bottle"
-data = "data"
-
-[[camera]]
-id = "top"
-source = { kind = "line" }
-
-[trigger]
-kind = "api"
-
-[line]
-product = "washer"
-"#;
-
-/// The test model's cap scores 0.8 where the picture is bright, and less as it is darker.
-const RECIPE: &str = r#"# Bottles.
-[recipe]
-name = "bottle"
-number = 1
-deadline_ms = 2000
-
-[[model]]
-name = "boxes"
-card = "../model.toml"
-
-[[region]]
-name = "whole"
-model = "boxes"
-
-[[rule]]
-name = "no-cap"
-kind = "absence"
-class = "cap"
-score_min = 0.5 # as long as nobody knows better
-"#;
-
-/// Ten parts a second.
-const PITCH: Duration = Duration::from_millis(100);
-
-/// Sees bottles in a light that comes and goes.
-#[derive(Default)]
-struct Eye(AtomicU64);
-
-impl LineCamera for Eye {
-    fn expose(&self) -> Option<LineExposure> {
-        let frame_id = self.0.fetch_add(1, Relaxed) + 1;
-        let grey = 120 + (frame_id * 37 % 136) as u8;
-        let image = Image::packed(320, 240, PixelFormat::Bgr8, vec![grey; 320 * 240 * 3]).expect("a picture");
-        Some(LineExposure { image, frame_id })
-    }
-}
+use workshop::{
+    Workshop,
+    bottles::{Belt, Eye, RECIPE, STATION},
+    browser::browser,
+    wait_until,
+};
 
 fn cap(record: &Record) -> f32 {
     let findings = record.views.iter().flat_map(|view| &view.findings);
@@ -107,14 +52,7 @@ fn two_people_change_a_threshold_and_it_acts_from_the_part_it_says_on_and_twenty
     let station = Arc::new(Station::start(plan, wiring).unwrap_or_else(|error| panic!("{error}")));
     wait_until("the station", Duration::from_secs(20), || station.condition().is_ready());
     let password = station.first_password.clone().expect("nobody could log in before");
-    let runs = Arc::new(AtomicBool::new(true));
-    let (belt, belt_runs) = (station.clone(), runs.clone());
-    let belt = std::thread::spawn(move || {
-        while belt_runs.load(Relaxed) {
-            belt.trigger();
-            std::thread::sleep(PITCH);
-        }
-    });
+    let belt = Belt::start(&station);
     let rejects = Query { verdict: Some(RecordVerdict::Fail), ..Query::default() };
     wait_until("rejects to review", Duration::from_secs(60), || {
         Reader::new(&data).count(&rejects).is_ok_and(|count| count >= 60)
@@ -189,8 +127,7 @@ fn two_people_change_a_threshold_and_it_acts_from_the_part_it_says_on_and_twenty
     wait_until("parts after the change", Duration::from_secs(20), || {
         seen.lock().expect("nobody panicked").iter().any(is_later)
     });
-    runs.store(false, Relaxed);
-    belt.join().expect("the belt ran");
+    belt.stop();
     let station = Arc::into_inner(station).expect("the belt has let go");
     station.stop().unwrap_or_else(|error| panic!("{error}"));
 

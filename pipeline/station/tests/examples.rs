@@ -15,5 +15,5 @@ fn every_example_station_is_a_plan() {
         }
     }
     read.sort();
-    assert_eq!(read, ["bottle-line", "changeover", "gate", "line", "measuring", "opc-ua"]);
+    assert_eq!(read, ["bottle-line", "challenge", "changeover", "gate", "line", "measuring", "opc-ua"]);
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::{collections::BTreeMap, process::Command};
 
 /// As in ARCHITECTURE.md; crates not named here may import nothing of ours.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("plumb-inspection", &[]),
     ("plumb-onnx", &[]),
     ("plumb-remote", &[]),
@@ -18,10 +18,22 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("plumb-preprocess", &["plumb-inspection"]),
     ("plumb-inference", &["plumb-inspection", "plumb-onnx", "plumb-remote"]),
     ("plumb-recognise", &["plumb-inspection", "plumb-onnx", "plumb-inference"]),
+    ("plumb-teach", &["plumb-inspection", "plumb-inference", "plumb-onnx", "plumb-quality"]),
     ("plumb-verdict", &["plumb-inspection"]),
     ("plumb-plc", &["plumb-inspection", "plumb-opcua", "plumb-verdict"]),
     ("plumb-ledger", &["plumb-inspection", "plumb-quality", "plumb-verdict"]),
-    ("plumb-console", &["plumb-inspection", "plumb-ledger", "plumb-quality", "plumb-verdict"]),
+    ("plumb-process", &["plumb-inspection", "plumb-ledger", "plumb-quality"]),
+    (
+        "plumb-console",
+        &[
+            "plumb-inspection",
+            "plumb-ledger",
+            "plumb-process",
+            "plumb-quality",
+            "plumb-study",
+            "plumb-verdict",
+        ],
+    ),
 ];
 
 /// Each C library has one fence, and each protocol's library one room. OpenCV has two: what looks at every part, and

@@ -109,6 +109,13 @@ valve_ms = 15
 [opcua]
 listen = "127.0.0.1:0"
 
+[challenge]
+
+[[challenge.part]]
+name = "red rabbit"
+recipe = "can"
+expect = "fail"
+
 [[opcua.user]]
 name = "nobody"
 role = "observer"
@@ -198,6 +205,8 @@ fn every_query_and_rule_gives_data_on_a_line_at_work_and_every_metric_is_looked_
     }
     let (gate, hall) = (plc(), plc());
     let workshop = Workshop::new(&station(&gate, &hall), RECIPE);
+    // The recipe that runs needs no challenge; another does.
+    workshop.write("recipes/can.toml", &RECIPE.replace("\"bottle\"\nnumber = 1", "\"can\"\nnumber = 2"));
     let now = jiff::Timestamp::now();
     let mut calibration = Calibration::new(None, [32, 32], now);
     calibration.expires_at = Some(now + Duration::from_secs(60 * 86_400));

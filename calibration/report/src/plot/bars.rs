@@ -27,7 +27,7 @@ impl Bars {
         let heights = self.bars.iter().map(|(_, height)| *height);
         let y = Axis::from_zero(heights.chain(self.limits.iter().map(|(at, _)| *at)).chain([total]), &self.y);
         let x = Axis::of_names(self.bars.iter().map(|(name, _)| name.clone()).collect(), &self.x);
-        let mut frame = Frame::new(x, y, caption);
+        let mut frame = Frame::new(x, y, caption, (0.0, self.limits.iter().map(|(_, name)| name.as_str())));
         let mut sum = 0.0;
         let mut line = Vec::new();
         for (at, (_, height)) in self.bars.iter().enumerate() {

@@ -6,7 +6,10 @@ use std::fmt::Write as _;
 pub(super) const WIDTH: f64 = 640.0;
 pub(super) const HEIGHT: f64 = 280.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 86.0;
+/// At least so much stands free to the right, and at most.
+const BESIDE: (f64, f64) = (86.0, 250.0);
+/// A letter of a name, px: wider than most.
+const LETTER: f64 = 7.2;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
 
@@ -78,17 +81,27 @@ impl Axis {
 pub(super) struct Frame {
     x: Axis,
     y: Axis,
+    /// Where the plot ends and names begin, px from the left.
+    right: f64,
     svg: String,
 }
 
 impl Frame {
-    pub(super) fn new(x: Axis, y: Axis, says: &str) -> Self {
+    /// `beside`: the names that will stand to the right of it, and how much room each needs for what is drawn before it, px.
+    pub(super) fn new<'a>(
+        x: Axis,
+        y: Axis,
+        says: &str,
+        (before, beside): (f64, impl IntoIterator<Item = &'a str>),
+    ) -> Self {
+        let longest = beside.into_iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let right = WIDTH - (longest as f64 * LETTER + before + 10.0).clamp(BESIDE.0, BESIDE.1);
         let says = escape(says);
         let mut svg = format!(
             "<svg role=\"img\" aria-label=\"{says}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" viewBox=\"0 0 {WIDTH} {HEIGHT}\">"
         );
-        let mut frame = Self { x, y, svg: String::new() };
-        let (left, right, top, bottom) = (LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM);
+        let mut frame = Self { x, y, right, svg: String::new() };
+        let (left, top, bottom) = (LEFT, TOP, HEIGHT - BOTTOM);
         let _ = write!(svg, "<path d=\"M{left} {top}V{bottom}H{right}\" fill=\"none\" stroke=\"#333\"/>");
         for (tick, label) in frame.x.labels(8.0) {
             let at = frame.px(tick);
@@ -126,9 +139,14 @@ impl Frame {
         frame
     }
 
+    /// Where the `nth` name beside the plot stands, px from left and top.
+    pub(super) fn beside(&self, nth: usize) -> (f64, f64) {
+        (self.right + 6.0, 24.0 + 18.0 * nth as f64)
+    }
+
     /// Where `x` lies, px from the left.
     pub(super) fn px(&self, x: f64) -> f64 {
-        LEFT + (x - self.x.low) / (self.x.high - self.x.low) * (WIDTH - LEFT - RIGHT)
+        LEFT + (x - self.x.low) / (self.x.high - self.x.low) * (self.right - LEFT)
     }
 
     /// Where `y` lies, px from the top.
@@ -153,7 +171,7 @@ impl Frame {
         }
         let (low, high) = (self.x.low, self.x.high);
         self.line(&[(low, y), (high, y)], stroke, dash);
-        let (x, y) = (WIDTH - RIGHT + 5.0, self.py(y) + 4.0);
+        let (x, y) = (self.right + 5.0, self.py(y) + 4.0);
         self.push(&format!("<text x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escape(name)));
     }
 

@@ -51,7 +51,7 @@ impl Histogram {
             })
             .collect();
         let y = Axis::from_zero(counts.iter().flatten().map(|count| f64::from(*count)), "how many");
-        let mut frame = Frame::new(x, y, caption);
+        let mut frame = Frame::new(x, y, caption, (16.0, series.iter().map(|(name, _)| *name)));
         for (nth, counts) in counts.iter().enumerate() {
             let (fill, stroke) = FILLS[nth % FILLS.len()];
             for (bin, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -64,7 +64,7 @@ impl Histogram {
                     bottom - top
                 ));
             }
-            let (x, y) = (super::frame::WIDTH - 80.0, 24.0 + 18.0 * nth as f64);
+            let (x, y) = frame.beside(nth);
             frame.push(&format!(
                 "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"11\" height=\"11\" fill=\"{fill}\" stroke=\"{stroke}\" stroke-width=\"1.2\"/><text x=\"{:.1}\" y=\"{y:.1}\">{}</text>",
                 y - 10.0,

@@ -42,13 +42,13 @@ impl Lines {
     pub fn plot(&self, caption: &str) -> Plot {
         let y = Axis::around(self.lines.iter().flat_map(|line| line.values.iter().copied()), &self.y);
         let x = Axis::of_names(self.places.clone(), &self.x);
-        let mut frame = Frame::new(x, y, caption);
+        let mut frame = Frame::new(x, y, caption, (27.0, self.lines.iter().map(|line| line.name.as_str())));
         for (nth, line) in self.lines.iter().enumerate() {
             let (stroke, dash) = LOOKS[nth % LOOKS.len()];
             let points: Vec<(f64, f64)> =
                 line.values.iter().enumerate().map(|(x, y)| (x as f64, *y)).collect();
             frame.line(&points, stroke, dash);
-            let (x, y) = (super::frame::WIDTH - 80.0, 24.0 + 18.0 * nth as f64);
+            let (x, y) = frame.beside(nth);
             frame.push(&format!(
                 "<path d=\"M{x:.1} {:.1}h22\" stroke=\"{stroke}\" stroke-width=\"1.8\" stroke-dasharray=\"{dash}\"/><text x=\"{:.1}\" y=\"{y:.1}\">{}</text>",
                 y - 4.0,

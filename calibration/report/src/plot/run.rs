@@ -37,7 +37,7 @@ impl RunChart {
         let all = self.values.iter().copied().chain(self.limits.iter().map(|limit| limit.at));
         let y = Axis::around(all, &self.y);
         let x = Axis { low: 0.0, high: self.values.len() as f64 + 1.0, name: self.x.clone(), names: None };
-        let mut frame = Frame::new(x, y, caption);
+        let mut frame = Frame::new(x, y, caption, (0.0, self.limits.iter().map(|limit| limit.name.as_str())));
         for limit in &self.limits {
             let dash = if limit.is_centre { "" } else { "6 4" };
             frame.across(limit.at, &limit.name, "#7a7a7a", dash);

@@ -43,7 +43,9 @@ impl Scatter {
             .map(|(_, y)| *y)
             .chain(self.band.iter().flat_map(|band| [band.lower, band.upper]))
             .chain(self.limits.iter().map(|(at, _)| *at));
-        let mut frame = Frame::new(Axis::around(xs, &self.x), Axis::around(ys, &self.y), caption);
+        let names = self.limits.iter().map(|(_, name)| name.as_str());
+        let mut frame =
+            Frame::new(Axis::around(xs, &self.x), Axis::around(ys, &self.y), caption, (0.0, names));
         let upper = self.band.iter().map(|band| (band.x, band.upper));
         let lower = self.band.iter().rev().map(|band| (band.x, band.lower));
         let outline: String =

@@ -1,12 +1,13 @@
 //! One ONNX graph, ready to run: the only folder that builds or runs an `ort` session.
 
 use crate::error::DeviceFault;
+use crate::extractor::Promised;
 use crate::output::Output;
 use crate::{Device, Transfer};
 use bound::Bound;
 use gather::Gathered;
 use ort::session::Session as Graph;
-use ort::value::{TensorElementType, ValueType};
+use ort::value::{Outlet, TensorElementType, ValueType};
 use plumb_inspection::{Element, TensorSpec, Values};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -88,6 +89,20 @@ impl Session {
     /// The first input as ONNX Runtime writes it, for messages.
     pub(crate) fn input_type(&self) -> String {
         self.graph.inputs().first().map_or_else(|| "nothing".to_owned(), |outlet| outlet.dtype().to_string())
+    }
+
+    /// Its outputs with their sides, as far as the library infers them; without sides what is no tensor of f32.
+    pub(crate) fn promised(&self) -> Vec<Promised> {
+        let promised = |outlet: &Outlet| {
+            let sides = match outlet.dtype() {
+                ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {
+                    shape.iter().map(|side| usize::try_from(*side).ok()).collect()
+                }
+                _ => Vec::new(),
+            };
+            Promised { name: outlet.name().to_owned(), sides }
+        };
+        self.graph.outputs().iter().map(promised).collect()
     }
 
     /// Runs the graph once on `pictures`, each a tensor of `spec`, filled up to `batch` with the last of them, and hands

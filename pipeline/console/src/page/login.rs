@@ -72,7 +72,7 @@ async fn login(visit: Visit, State(console): State<Arc<Console>>, Form(given): F
     let says = match answer {
         Ok(Ok(secret)) => {
             let to = Redirect::to(local(&given.next));
-            return ([(header::SET_COOKIE, session_cookie(&secret))], to).into_response();
+            return ([(header::SET_COOKIE, session_cookie(&visit.console, &secret))], to).into_response();
         }
         Ok(Err(LoginError::Wrong)) => shell.t("login.wrong"),
         Ok(Err(LoginError::Locked { wait })) => shell.fill("login.locked", wait.as_secs().div_ceil(60)),

@@ -1,16 +1,27 @@
 //! The pages. One file of code, one of HTML and one of texts each, and one line here.
 
 mod audit;
+mod calibration;
+mod challenge;
+mod charts;
+mod evidence;
 mod health;
 mod live;
 mod login;
+pub(crate) mod model;
+mod models;
 mod part;
 mod parts;
 mod password;
 mod people;
 mod picture;
 mod proposals;
+mod recipe;
+mod recipes;
+mod replayed;
 mod review;
+mod studies;
+mod study;
 mod thumb;
 mod tune;
 mod tuning;
@@ -28,9 +39,18 @@ pub(crate) const ALL: &[&Page] = &[
     &live::PAGE,
     &parts::PAGE,
     &part::PAGE,
+    &challenge::PAGE,
     &review::PAGE,
     &tune::PAGE,
     &tuning::PAGE,
+    &charts::PAGE,
+    &studies::PAGE,
+    &study::PAGE,
+    &recipes::PAGE,
+    &recipe::PAGE,
+    &models::PAGE,
+    &model::PAGE,
+    &calibration::PAGE,
     &health::PAGE,
     &audit::PAGE,
     &people::PAGE,

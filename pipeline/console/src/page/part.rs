@@ -14,10 +14,10 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
     response::Response,
-    routing::get,
+    routing::{get, post},
 };
 use jiff::Timestamp;
-use plumb_inspection::PartId;
+use plumb_inspection::{PartId, RecipeName};
 use plumb_ledger::{LedgerError, Query as Ask, Record, Timings, Truth, TruthBook};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ fn doors() -> Vec<Door> {
     vec![
         Door::new("/parts/{id}", Right::See, get(page)),
         Door::new("/parts/{id}/pictures/{at}/{n}", Right::See, get(show)),
+        Door::new("/parts/{id}/evidence.zip", Right::See, get(super::evidence::export)),
+        Door::new("/parts/{id}/replay", Right::Operate, post(super::replayed::replay)),
         Door::new("/parts/{id}/thumbs/{at}/{n}", Right::See, get(super::thumb::show)),
     ]
 }
@@ -49,6 +51,16 @@ struct Part {
     truth: Option<(Truth, String)>,
     pictures: Vec<Shown>,
     waterfall: Waterfall,
+    /// Recipes that its picture may be replayed with.
+    recipes: Vec<RecipeName>,
+    may_replay: bool,
+}
+
+impl Part {
+    /// A picture as the camera gave it is there.
+    fn has_frame(&self) -> bool {
+        self.pictures.iter().any(|picture| picture.kind == "frame" && picture.size.is_some())
+    }
 }
 
 /// The stages one after the other, in units of a picture 470 wide.
@@ -132,7 +144,8 @@ async fn page(
     match asked {
         Ok(Ok(Some((record, others, truth, pictures)))) => {
             let waterfall = Waterfall::new(&record.timings_us);
-            visit.page(&Part { shell, record, others, truth, pictures, waterfall })
+            let (recipes, may_replay) = (console.snapshot().recipes.clone(), visit.may(Right::Operate));
+            visit.page(&Part { shell, record, others, truth, pictures, waterfall, recipes, may_replay })
         }
         Ok(Ok(None)) => refusal(&visit, StatusCode::NOT_FOUND, &shell.fill("part.unknown", id)),
         Ok(Err(error @ LedgerError::Absent { .. })) => {

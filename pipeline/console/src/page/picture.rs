@@ -67,7 +67,7 @@ pub(crate) fn shown_of(ledger: &File, record: &Record) -> Vec<Shown> {
 
 /// The file below the ledger's folder; `None` if the path leads out of it. The ledger writes such paths itself: this is
 /// for a database that somebody else has written to.
-fn below(ledger: &File, path: &str) -> Option<PathBuf> {
+pub(super) fn below(ledger: &File, path: &str) -> Option<PathBuf> {
     let plain = File::new(path).components().all(|part| matches!(part, Component::Normal(_)));
     let file = ledger.join(path);
     let inside = || Some(file.canonicalize().ok()?.starts_with(ledger.canonicalize().ok()?));

@@ -2,7 +2,7 @@
 
 use super::Door;
 use crate::{
-    Console, NewThreshold, Right, Who,
+    Console, NewText, NewThreshold, Right, Set, Who,
     counting::as_written,
     guard::{Visit, refusal},
     shell::Shell,
@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use plumb_ledger::{NewAuditEntry, Proposal, ProposalState};
+use plumb_ledger::{Change, NewAuditEntry, Proposal, ProposalState};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(super) fn doors() -> Vec<Door> {
 pub(super) struct Proposals {
     pub(super) shell: Shell,
     pub(super) proposals: Vec<Proposal>,
-    /// Of one rule, or of all.
+    /// Of one rule, of one whole recipe (no rule), or all there are.
     pub(super) of: Option<(String, String)>,
     pub(super) who: String,
     pub(super) may: bool,
@@ -59,7 +59,22 @@ impl Proposals {
     }
 
     fn address(&self, proposal: &Proposal) -> String {
-        super::tuning::address(proposal.recipe.as_str(), &proposal.rule)
+        match &proposal.change {
+            Change::Threshold { rule, .. } => super::tuning::address(proposal.recipe.as_str(), rule),
+            Change::Recipe { .. } => super::recipe::address(proposal.recipe.as_str()),
+        }
+    }
+
+    /// Where the whole recipe is whose list this is.
+    fn whole_recipe(&self) -> Option<String> {
+        self.of.as_ref().filter(|(_, rule)| rule.is_empty()).map(|(recipe, _)| super::recipe::address(recipe))
+    }
+
+    /// Side and text of each line that the station found changed when it was proposed.
+    fn lines(&self, proposal: &Proposal) -> Vec<(String, String)> {
+        let lines = proposal.numbers.get("lines").and_then(Value::as_array);
+        let text = |line: &Value, key| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        lines.into_iter().flatten().map(|line| (text(line, "side"), text(line, "text"))).collect()
     }
 
     fn is_open(&self, proposal: &Proposal) -> bool {
@@ -119,7 +134,7 @@ async fn decide(
     let Ok(n) = n.parse::<u64>() else {
         return refusal(&visit, StatusCode::BAD_REQUEST, &format!("a proposal has a number, not {n:?}"));
     };
-    let of = Some((given.recipe, given.rule)).filter(|(_, rule)| !rule.is_empty());
+    let of = Some((given.recipe, given.rule)).filter(|(recipe, _)| !recipe.is_empty());
     let reason = given.reason;
     let is_person = visit.shown.is_some();
     let done = match decision.as_str() {
@@ -185,29 +200,39 @@ pub(super) async fn answer(
     }
 }
 
-/// An entry about `proposal`, with what it changes.
+/// An entry about `proposal`, with what it changes. `what`: what became of it, as `proposed`.
 pub(super) fn entry(who: &Who, what: &str, proposal: &Proposal, reason: &str) -> NewAuditEntry {
-    let thing = format!("{} / {}", proposal.recipe, proposal.rule);
-    let value = |value: f32| Some(json!({ &proposal.key: as_written(value), "proposal": proposal.n }));
-    NewAuditEntry {
-        old: value(proposal.old),
-        new: value(proposal.new),
-        reason: reason.to_owned(),
-        ..who.entry(what, &thing)
-    }
+    let (what, thing, old, new) = match &proposal.change {
+        Change::Threshold { rule, key, old, new } => {
+            let value = |value: f32| json!({ key: as_written(value), "proposal": proposal.n });
+            let thing = format!("{} / {rule}", proposal.recipe);
+            (format!("threshold_{what}"), thing, value(*old), value(*new))
+        }
+        Change::Recipe { text } => {
+            let file = |digest: &str| json!({ "file": digest, "proposal": proposal.n });
+            let digest = super::recipe::digest(text);
+            (
+                format!("recipe_{what}"),
+                proposal.recipe.to_string(),
+                file(&proposal.file_digest),
+                file(&digest),
+            )
+        }
+    };
+    NewAuditEntry { old: Some(old), new: Some(new), reason: reason.to_owned(), ..who.entry(&what, &thing) }
 }
 
 fn withdraw(console: &Console, who: &Who, n: u64, reason: &str) -> Result<String, String> {
     let proposal = console.proposals.get(n).map_err(told)?;
     console.proposals.withdraw(n, &who.name, reason).map_err(told)?;
-    console.office.enter(entry(who, "threshold_withdrawn", &proposal, reason)).map_err(told)?;
+    console.office.enter(entry(who, "withdrawn", &proposal, reason)).map_err(told)?;
     Ok(format!("proposal {n} is withdrawn"))
 }
 
 fn refuse(console: &Console, who: &Who, n: u64, reason: &str) -> Result<String, String> {
     let proposal = console.proposals.get(n).map_err(told)?;
     console.proposals.refuse(n, &who.name, reason).map_err(told)?;
-    console.office.enter(entry(who, "threshold_refused", &proposal, reason)).map_err(told)?;
+    console.office.enter(entry(who, "refused", &proposal, reason)).map_err(told)?;
     Ok(format!("proposal {n} is refused"))
 }
 
@@ -219,41 +244,49 @@ fn approve(console: &Console, who: &Who, n: u64, (reason, password): (&str, &str
     }
     console.office.check(who, password).map_err(told)?;
     let proposal = console.proposals.approve(n, &who.name, reason).map_err(told)?;
-    let signed = NewAuditEntry {
-        signature: Some("approved".to_owned()),
-        ..entry(who, "threshold_approved", &proposal, reason)
-    };
+    let signed =
+        NewAuditEntry { signature: Some("approved".to_owned()), ..entry(who, "approved", &proposal, reason) };
     let done = console
         .office
         .enter(signed)
         .map_err(|error| format!("nothing was done, as it could not be entered in the audit log: {error}"))
-        .and_then(|_| {
-            let wish = NewThreshold {
-                recipe: proposal.recipe.clone(),
-                rule: proposal.rule.as_str().into(),
-                old: proposal.old,
-                new: proposal.new,
-                file_digest: proposal.file_digest.clone(),
-            };
-            console.seen.rules.set(&wish).map_err(|refused| refused.0)
-        });
+        .and_then(|_| carry_out(console, &proposal));
     console.forget_evidence();
     match done {
         Ok(set) => {
             console.proposals.went_live(n, set.from_part).map_err(told)?;
-            let live = NewAuditEntry {
-                from_part: set.from_part,
-                ..entry(who, "threshold_live", &proposal, &proposal.reason)
-            };
+            let live =
+                NewAuditEntry { from_part: set.from_part, ..entry(who, "live", &proposal, &proposal.reason) };
             console.office.enter(live).map_err(told)?;
             Ok(set.says)
         }
         Err(says) => {
             console.proposals.give_back(n).map_err(told)?;
-            console.office.enter(entry(who, "threshold_approved_refused", &proposal, &says)).map_err(told)?;
+            console.office.enter(entry(who, "approved_refused", &proposal, &says)).map_err(told)?;
             Err(says)
         }
     }
+}
+
+/// What the file was is kept as a version before, and what it is now afterwards.
+fn carry_out(console: &Console, proposal: &Proposal) -> Result<Set, String> {
+    console.written("", "").map_err(told)?;
+    let (recipe, file_digest) = (proposal.recipe.clone(), proposal.file_digest.clone());
+    let set = match &proposal.change {
+        Change::Threshold { rule, old, new, .. } => {
+            let (rule, old, new) = (rule.as_str().into(), *old, *new);
+            console.seen.rules.set(&NewThreshold { recipe, rule, old, new, file_digest })
+        }
+        Change::Recipe { text } => {
+            console.seen.rules.rewrite(&NewText { recipe, text: text.clone(), file_digest })
+        }
+    };
+    let set = set.map_err(|refused| refused.0)?;
+    // It acts already: a version that could not be kept is found on disk by the next look at the recipes.
+    if let Err(error) = console.written(&proposal.by, &proposal.reason) {
+        tracing::error!(%error, proposal = proposal.n, "The recipe's new text was not kept as a version.");
+    }
+    Ok(set)
 }
 
 fn told(error: impl std::fmt::Display) -> String {

@@ -20,7 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use plumb_ledger::{NewProposal, PartSet, Truth};
+use plumb_ledger::{Change, NewProposal, PartSet, Truth};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -267,17 +267,19 @@ async fn propose(
             }
             let new = NewProposal {
                 recipe: seen.recipe.clone(),
-                rule: seen.rule.to_string(),
-                key: seen.threshold.key.to_owned(),
-                old: seen.threshold.value,
-                new: wish.value,
+                change: Change::Threshold {
+                    rule: seen.rule.to_string(),
+                    key: seen.threshold.key.to_owned(),
+                    old: seen.threshold.value,
+                    new: wish.value,
+                },
                 file_digest: seen.file_digest.clone(),
                 reason: wish.reason,
                 numbers: numbers(&evidence, wish.value),
             };
             let n = console.proposals.propose(&new, &who.name).map_err(|error| error.to_string())?;
             let proposal = console.proposals.get(n).map_err(|error| error.to_string())?;
-            let entry = proposals::entry(&who, "threshold_proposed", &proposal, &proposal.reason);
+            let entry = proposals::entry(&who, "proposed", &proposal, &proposal.reason);
             console.office.enter(entry).map_err(|error| error.to_string())?;
             Ok((n, format!("proposal {n} waits for a second person")))
         })

@@ -2,11 +2,13 @@
 
 mod admin;
 mod lockout;
+mod lost;
 mod office;
 mod password;
 mod secret;
 mod sessions;
 
+pub use lost::{LostPassword, one_time_password};
 pub(crate) use office::{LoginError, Office, Shown};
 pub(crate) use secret::Secret;
 

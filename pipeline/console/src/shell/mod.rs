@@ -1,7 +1,7 @@
 //! What is around every page: menu, the station's state, who is logged in, language and theme.
 
 use crate::{
-    StationState, asset,
+    ChallengeStand, Snapshot, StationState, asset,
     guard::{Visit, escaped},
     look::Theme,
     page::{self, Group, Page},
@@ -31,6 +31,8 @@ pub(crate) struct Shell {
     pub(crate) station: String,
     pub(crate) version: String,
     pub(crate) state: StationState,
+    /// Where somebody does something about it.
+    pub(crate) state_page: &'static str,
     pub(crate) reasons: Vec<String>,
     /// The first broken entry of the audit log.
     pub(crate) broken_at: Option<u64>,
@@ -82,6 +84,7 @@ impl Visit {
             station: snapshot.station.clone(),
             version: snapshot.version.clone(),
             state: snapshot.state,
+            state_page: if awaits_challenge(&snapshot) { "/challenge" } else { "/health" },
             reasons: snapshot.reasons.clone(),
             broken_at: self.console.office.broken_at(),
         };
@@ -158,6 +161,13 @@ impl Shell {
             _ => self.fill("word.days", seconds / 86_400),
         }
     }
+}
+
+/// Parts are rejected until the known ones are told right.
+fn awaits_challenge(snapshot: &Snapshot) -> bool {
+    let due = [ChallengeStand::Due, ChallengeStand::UnderWay];
+    snapshot.state == StationState::NotReleased
+        && snapshot.challenge.as_ref().is_some_and(|challenge| due.contains(&challenge.stand))
 }
 
 #[derive(Template)]

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each suite uses its part
 
 mod recipe_file;
+pub(crate) mod shelf;
 
 use argon2::{Argon2, PasswordHasher};
 use axum::{
@@ -22,6 +23,7 @@ use plumb_inspection::{
 use plumb_ledger::{
     Ledger, LedgerConfig, PeopleBook, PictureJob, Record, RecordVerdict, Role, User, ViewRecord,
 };
+use plumb_study::{Design, Study, Word};
 use recipe_file::RecipeFile;
 use serde_json::Value;
 use std::{
@@ -66,13 +68,23 @@ pub(crate) fn house(config: ConsoleConfig, roles: &[Role]) -> House {
 pub(crate) fn house_in(folder: tempfile::TempDir, config: ConsoleConfig, roles: &[Role]) -> House {
     add_users(folder.path(), roles);
     add_parts(folder.path());
+    add_study(folder.path());
     let (snapshots, snapshot) = watch::channel(Arc::new(snapshot()));
     let (pictures, live) = watch::channel(None);
     let (orders, mut ordered) = mpsc::channel::<Order>(8);
     let watchers = Watchers::default();
     let rules = Arc::new(RecipeFile::new(folder.path(), Duration::from_millis(50)));
     let ledger = folder.path().to_owned();
-    let seen = Seen { snapshot, live, watchers: watchers.clone(), ledger, orders, rules };
+    let seen = Seen {
+        snapshot,
+        live,
+        watchers: watchers.clone(),
+        ledger,
+        orders,
+        rules,
+        models: Arc::new(shelf::Shelf),
+        calibrations: Arc::new(shelf::Shelf),
+    };
     let done = Arc::new(Mutex::new(Vec::new()));
     let noted = done.clone();
     tokio::spawn(async move {
@@ -146,6 +158,20 @@ fn add_parts(folder: &Path) {
     ledger.close().expect("written");
 }
 
+/// Two people and four parts, nothing taken yet.
+fn add_study(folder: &Path) {
+    let studies = folder.join("studies");
+    std::fs::create_dir_all(&studies).expect("a folder");
+    let design = Design::Agreement {
+        appraisers: vec!["ann".into(), "bob".into()],
+        parts: vec!["1".into(), "2".into()],
+        trials: 1,
+        reference: [("1".to_owned(), Word::Good), ("2".to_owned(), Word::Bad)].into(),
+    };
+    // There already where a folder is opened again.
+    drop(Study::plan("caps", design, 7).expect("it can tell something").create(&studies.join("caps.json")));
+}
+
 pub(crate) fn snapshot() -> Snapshot {
     let now = Timestamp::now();
     let kinds = [Kind::Camera, Kind::Model, Kind::Plc, Kind::Disk, Kind::Clock];
@@ -175,6 +201,7 @@ pub(crate) fn snapshot() -> Snapshot {
                 since: now,
             })
             .into(),
+        challenge: None,
     }
 }
 

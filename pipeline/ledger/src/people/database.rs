@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../migrations/people/0001_people_and_audit.sql"),
     include_str!("../../migrations/people/0002_proposals.sql"),
+    include_str!("../../migrations/people/0003_recipe_texts.sql"),
 ];
 const VERSION: i64 = MIGRATIONS.len() as i64;
 
@@ -131,4 +132,51 @@ fn keep_private(path: &Path) {
 
 pub(crate) fn told(path: &Path, source: rusqlite::Error) -> PeopleError {
     PeopleError::Database { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_any_earlier_version_is_brought_up_to_date_with_its_rows_in_it() {
+        for version in 1..MIGRATIONS.len() {
+            let folder = tempfile::tempdir().expect("temp folder");
+            let door = Door::new(folder.path());
+            let old = Connection::open(door.path()).expect("a new file");
+            for step in &MIGRATIONS[..version] {
+                old.execute_batch(step).expect("the version as it was");
+            }
+            old.execute_batch(
+                "INSERT INTO users VALUES ('anna', 'quality', '', 0, 1, 7);
+                 INSERT INTO audit VALUES (1, 7, 'anna', 'login', '{}', printf('%064d', 0));",
+            )
+            .expect("rows that every version has");
+            old.pragma_update(None, "application_id", APPLICATION_ID).expect("a setting");
+            old.pragma_update(None, "user_version", version).expect("a setting");
+            drop(old);
+            let read = |sql: &str| {
+                door.read(|connection| {
+                    connection
+                        .query_row(sql, [], |row| row.get::<_, i64>(0))
+                        .map_err(|source| told(&door.path(), source))
+                })
+            };
+            assert_eq!(read("SELECT count(*) FROM users").expect("brought up to date"), 1);
+            assert_eq!(read("SELECT count(*) FROM audit WHERE who = 'anna'").expect("readable"), 1);
+            assert_eq!(read("SELECT count(*) FROM proposals").expect("readable"), 0);
+            assert_eq!(read("PRAGMA user_version").expect("readable"), VERSION);
+        }
+    }
+
+    #[test]
+    fn a_newer_file_is_left_alone() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let door = Door::new(folder.path());
+        let newer = Connection::open(door.path()).expect("a new file");
+        newer.pragma_update(None, "application_id", APPLICATION_ID).expect("a setting");
+        newer.pragma_update(None, "user_version", 99).expect("a setting");
+        let error = door.read(|_| Ok(())).expect_err("newer").to_string();
+        assert!(error.contains("has version 99"), "{error}");
+    }
 }

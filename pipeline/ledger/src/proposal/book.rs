@@ -1,6 +1,6 @@
 //! Proposals as they are on disk.
 
-use super::{NewProposal, Proposal, ProposalError, ProposalState};
+use super::{Change, NewProposal, Proposal, ProposalError, ProposalState};
 use crate::{
     people::{Door, told},
     record::from_us,
@@ -31,22 +31,27 @@ impl ProposalBook {
             return Err(ProposalError::NoReason);
         }
         let path = self.door.path();
+        let (rule, key, old, to, text) = match &new.change {
+            Change::Threshold { rule, key, old, new } => (rule.as_str(), key.as_str(), *old, *new, None),
+            Change::Recipe { text } => ("", "", 0.0, 0.0, Some(text)),
+        };
         let n = self.door.with(|connection| {
             connection
                 .execute(
-                    "INSERT INTO proposals (at_us, by, recipe, rule, key, old, new, file_digest, reason, numbers, state)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'open')",
+                    "INSERT INTO proposals (at_us, by, recipe, rule, key, old, new, file_digest, reason, numbers, text, state)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'open')",
                     params![
                         Timestamp::now().as_microsecond(),
                         by,
                         new.recipe.as_str(),
-                        new.rule,
-                        new.key,
-                        f64::from(new.old),
-                        f64::from(new.new),
+                        rule,
+                        key,
+                        f64::from(old),
+                        f64::from(to),
                         new.file_digest,
                         new.reason.trim(),
-                        new.numbers.to_string()
+                        new.numbers.to_string(),
+                        text
                     ],
                 )
                 .map_err(|source| told(&path, source))?;
@@ -55,7 +60,8 @@ impl ProposalBook {
         Ok(n)
     }
 
-    /// Every proposal for `recipe` and `rule`, or all there are; newest first, `limit` at most.
+    /// Every proposal for `recipe` and `rule`, or all there are; newest first, `limit` at most. No rule (`""`) is the whole
+    /// recipe.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -185,7 +191,7 @@ impl ProposalBook {
 }
 
 const SELECT: &str = "SELECT n, at_us, by, recipe, rule, key, old, new, file_digest, reason, numbers, state,
-    decided_us, decided_by, decided_why, from_part FROM proposals";
+    decided_us, decided_by, decided_why, from_part, text FROM proposals";
 
 fn find(connection: &Connection, n: u64) -> rusqlite::Result<Option<Proposal>> {
     connection
@@ -205,10 +211,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Proposal> {
         at: from_us(row.get(1)?)?,
         by: row.get(2)?,
         recipe: row.get::<_, String>(3)?.as_str().into(),
-        rule: row.get(4)?,
-        key: row.get(5)?,
-        old: row.get::<_, f64>(6)? as f32,
-        new: row.get::<_, f64>(7)? as f32,
+        change: match row.get::<_, Option<String>>(16)? {
+            Some(text) => Change::Recipe { text },
+            None => Change::Threshold {
+                rule: row.get(4)?,
+                key: row.get(5)?,
+                old: row.get::<_, f64>(6)? as f32,
+                new: row.get::<_, f64>(7)? as f32,
+            },
+        },
         file_digest: row.get(8)?,
         reason: row.get(9)?,
         numbers: serde_json::from_str(&numbers).map_err(|error| unreadable(10, error.to_string()))?,
@@ -235,10 +246,7 @@ mod tests {
     fn new() -> NewProposal {
         NewProposal {
             recipe: "washer".into(),
-            rule: "scratch".into(),
-            key: "max".into(),
-            old: 0.7,
-            new: 0.62,
+            change: Change::Threshold { rule: "scratch".into(), key: "max".into(), old: 0.7, new: 0.62 },
             file_digest: "ab".repeat(32),
             reason: "two escapes last week".into(),
             numbers: json!({ "escapes": [0, 59] }),
@@ -254,7 +262,7 @@ mod tests {
         assert!(matches!(book.withdraw(n, "bob", ""), Err(ProposalError::NotYours { .. })));
         assert!(matches!(book.refuse(n, "bob", " "), Err(ProposalError::NoReason)));
         let approved = book.approve(n, "bob", "seen").expect("a second person");
-        assert_eq!((approved.old, approved.new, approved.decided_by.as_deref()), (0.7, 0.62, Some("bob")));
+        assert_eq!((&approved.change, approved.decided_by.as_deref()), (&new().change, Some("bob")));
         assert!(matches!(book.refuse(n, "cid", "late"), Err(ProposalError::Settled { .. })));
         // What could not be done waits again, and can then be taken back.
         book.give_back(n).expect("kept");
@@ -274,6 +282,22 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_recipe_is_proposed_like_a_threshold_and_listed_apart() {
+        let (_folder, book) = book();
+        book.propose(&new(), "ann").expect("kept");
+        let change = Change::Recipe { text: "[recipe]\nname = \"washer\"\n".into() };
+        let n = book.propose(&NewProposal { change: change.clone(), ..new() }, "ann").expect("kept");
+        let listed = book.list(Some(("washer", "")), 10).expect("readable");
+        assert_eq!(listed.iter().map(|p| (p.n, &p.change)).collect::<Vec<_>>(), [(n, &change)]);
+        assert_eq!(book.list(None, 10).expect("readable").len(), 2);
+        let told = serde_json::to_value(&listed[0]).expect("plain data");
+        assert!(
+            told["text"].as_str().is_some_and(|text| text.contains("washer")) && told.get("rule").is_none()
+        );
+        assert_eq!(serde_json::to_value(book.get(1).expect("there")).expect("plain data")["old"], 0.7);
+    }
+
+    #[test]
     fn the_database_itself_refuses_to_rewrite_what_was_proposed() {
         let (folder, book) = book();
         let n = book.propose(&new(), "ann").expect("kept");
@@ -285,6 +309,7 @@ mod tests {
         let database = Connection::open(folder.path().join("people.sqlite")).expect("the database");
         for rewriting in [
             "UPDATE proposals SET new = 0.9",
+            "UPDATE proposals SET text = 'x'",
             "UPDATE proposals SET state = 'open'",
             "DELETE FROM proposals",
             "INSERT INTO proposals (at_us, by, recipe, rule, key, old, new, file_digest, reason, numbers, state, decided_by)

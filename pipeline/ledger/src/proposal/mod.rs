@@ -3,28 +3,58 @@
 
 mod book;
 mod error;
+mod version;
 
 pub use book::ProposalBook;
 pub use error::ProposalError;
+pub use version::{RecipeVersion, VersionBook};
 
 use jiff::Timestamp;
 use plumb_inspection::{PartId, RecipeName};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// Another threshold for one rule of one recipe.
+/// What is to be another.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Change {
+    /// The threshold of one rule.
+    Threshold {
+        /// The rule.
+        rule: String,
+        /// Which of the rule's keys: `max`, `score_min`.
+        key: String,
+        /// From this value, as in the file …
+        #[serde(serialize_with = "as_written")]
+        old: f32,
+        /// … to this.
+        #[serde(serialize_with = "as_written")]
+        new: f32,
+    },
+    /// The recipe's whole file.
+    Recipe {
+        /// Its text to be.
+        text: String,
+    },
+}
+
+impl Change {
+    /// The rule whose threshold it is about; empty where it is about the whole recipe.
+    pub fn rule(&self) -> &str {
+        match self {
+            Self::Threshold { rule, .. } => rule,
+            Self::Recipe { .. } => "",
+        }
+    }
+}
+
+/// A change of one recipe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewProposal {
     /// The recipe.
     pub recipe: RecipeName,
-    /// The rule.
-    pub rule: String,
-    /// Which of the rule's keys: `max`, `score_min`.
-    pub key: String,
-    /// Its value in the file.
-    pub old: f32,
-    /// Its value to be.
-    pub new: f32,
+    /// What is to be another.
+    pub change: Change,
     /// SHA-256 of the recipe's file as it is, in hex: a file that has changed since is not what was proposed for.
     pub file_digest: String,
     /// Why; not empty.
@@ -44,16 +74,9 @@ pub struct Proposal {
     pub by: String,
     /// The recipe.
     pub recipe: RecipeName,
-    /// The rule.
-    pub rule: String,
-    /// Which of the rule's keys.
-    pub key: String,
-    /// From this value …
-    #[serde(serialize_with = "as_written")]
-    pub old: f32,
-    /// … to this.
-    #[serde(serialize_with = "as_written")]
-    pub new: f32,
+    /// What is to be another.
+    #[serde(flatten)]
+    pub change: Change,
     /// Of the recipe's file when it was made.
     pub file_digest: String,
     /// Why.

@@ -13,9 +13,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use axum_server::{Handle, tls_rustls::RustlsConfig};
 use plumb_console::Console;
 use plumb_inspection::{PartId, TriggerSource};
 use plumb_ledger::RecordVerdict;
+use rustls::ServerConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -26,38 +28,35 @@ type Shared = State<Arc<Watchman>>;
 /// How long a client may take to read its last answer when the station stops.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Serves until told to stop.
+/// Serves until told to stop; over TLS where there is a certificate.
 pub(super) async fn serve(
     listener: std::net::TcpListener,
+    tls: Option<Arc<ServerConfig>>,
     watchman: Arc<Watchman>,
     console: &Arc<Console>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => {
-            watchman.health.fault(format!("HTTP cannot be served: {error}"));
-            return;
-        }
-    };
     // The console counts failed logins by address.
     let service =
-        routes(watchman).merge(console.router()).into_make_service_with_connect_info::<SocketAddr>();
-    let mut last_call = stopped.clone();
-    let until = async move {
+        routes(watchman.clone()).merge(console.router()).into_make_service_with_connect_info::<SocketAddr>();
+    let handle = Handle::new();
+    let stop = handle.clone();
+    tokio::spawn(async move {
         let _ = stopped.changed().await;
+        stop.graceful_shutdown(Some(PATIENCE));
+    });
+    let ended = match tls {
+        None => match axum_server::from_tcp(listener) {
+            Ok(server) => server.handle(handle).serve(service).await,
+            Err(error) => Err(error),
+        },
+        Some(config) => match axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(config)) {
+            Ok(server) => server.handle(handle).serve(service).await,
+            Err(error) => Err(error),
+        },
     };
-    let patience = async move {
-        let _ = last_call.changed().await;
-        tokio::time::sleep(PATIENCE).await;
-    };
-    tokio::select! {
-        ended = axum::serve(listener, service).with_graceful_shutdown(until) => {
-            if let Err(error) = ended {
-                tracing::error!(%error, "HTTP ended.");
-            }
-        }
-        () = patience => {}
+    if let Err(error) = ended {
+        watchman.health.fault(format!("HTTP has ended: {error}"));
     }
 }
 

@@ -78,8 +78,9 @@ impl Keeper for LedgerKeeper {
         }
     }
 
-    fn is_alive(&self) -> bool {
-        self.ledger.stats().lives()
+    fn is_alive(&self, without_records: bool) -> bool {
+        let stats = self.ledger.stats();
+        stats.lives() || (without_records && !stats.is_hung())
     }
 }
 

@@ -62,6 +62,8 @@ impl Watchman {
         self.metrics.queue("ledger", stats.queue_depth as usize);
         self.metrics.store_write_errors(stats.write_errors + stats.pictures_failed);
         self.metrics.records_lost(stats.refused + stats.lost);
+        let upkeep = self.ledger.upkeep();
+        self.metrics.ledger.look(&stats, &upkeep);
         let mut silent = Vec::new();
         for stage in STAGES {
             let lives = match stage {
@@ -82,7 +84,7 @@ impl Watchman {
         }
         let (opened, answered) = (self.metrics.triggers(), self.metrics.answers.get());
         self.metrics.queue("open_parts", opened.saturating_sub(answered) as usize);
-        self.health.ledger(ledger_trouble(&stats));
+        self.health.ledger(ledger_trouble(&stats).or(upkeep.trouble));
         match rustix::fs::statvfs(&self.plan.station.data) {
             Ok(volume) => self.metrics.storage_free("data", volume.f_bavail * volume.f_frsize),
             Err(error) => tracing::warn!(%error, "Free space of the data folder is not known."),
@@ -137,6 +139,12 @@ fn ledger_trouble(stats: &LedgerStats) -> Option<String> {
     }
     if stats.failing {
         return Some("the ledger cannot write; is the disk full?".to_owned());
+    }
+    if stats.on_reserve {
+        return Some(
+            "the disk is full: records go into the room set aside for them, pictures are not kept; make room"
+                .to_owned(),
+        );
     }
     (stats.refused + stats.lost > 0)
         .then(|| format!("{} records are lost; see the log for their parts", stats.refused + stats.lost))

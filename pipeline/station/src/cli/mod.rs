@@ -7,18 +7,23 @@ mod charts;
 mod check;
 mod demo;
 mod doctor;
+mod ledger;
+mod log;
 mod model;
 mod opcua;
 mod parts;
+mod people;
 mod plc;
 mod replay;
 mod run;
 mod study;
+mod support;
+mod teach;
 mod threshold;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::PathBuf,
     process::ExitCode,
 };
@@ -33,6 +38,9 @@ struct Cli {
     /// Say less: only what went wrong.
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// What the log on stderr looks like; the level may be set in PLUMB_LOG, as warn or plumb_plc=debug.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", env = "PLUMB_LOG_FORMAT", default_value_t)]
+    log: log::LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -55,9 +63,15 @@ enum Command {
     /// Parts in the ledger: find, show, export them, and say what they really were.
     #[command(subcommand)]
     Parts(parts::Parts),
+    /// The ledger as a whole: check it, back it up, what is kept how long, how long the disk lasts.
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
     /// Who did what at the console: prove that the log is what was written, take it away.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Who may log in at the console; a new password for whoever has lost theirs.
+    #[command(subcommand)]
+    People(people::People),
     /// For whoever programs the PLC: look at the block, try the handshake.
     #[command(subcommand)]
     Plc(plc::Plc),
@@ -72,12 +86,16 @@ enum Command {
     /// Cameras: lens, scale of the part's plane, light, focus, from pictures of a target or a live camera.
     #[command(subcommand)]
     Calibrate(calibrate::Calibrate),
+    /// A defect model from pictures of good parts: one ONNX file, its limit, and what that is worth.
+    Teach(teach::Teach),
     /// Where a part lies: teach it, and try it on pictures.
     #[command(subcommand)]
     Align(align::Align),
     /// OPC UA: the station's certificate, who is trusted, who knocked, users.
     #[command(subcommand, name = "opcua")]
     OpcUa(opcua::OpcUa),
+    /// Pack what somebody needs who is to help from afar: config without secrets, logs, versions, metrics.
+    SupportBundle(support::SupportBundle),
     /// Print completions for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -118,9 +136,17 @@ pub fn main() -> ExitCode {
             | Command::Model(_)
             | Command::Calibrate(_)
             | Command::Align(_)
+            | Command::Teach(_)
             | Command::Plc(_)
     );
-    log_to_stderr(cli.verbose, cli.quiet, tells_itself);
+    let level = match (cli.quiet, cli.verbose) {
+        (true, _) => "error",
+        (_, 0) if tells_itself => "warn",
+        (_, 0) => "info",
+        (_, 1) => "debug",
+        _ => "trace",
+    };
+    log::start(level, cli.log);
     let exit = match cli.command {
         Command::Demo(demo) => demo.run(),
         Command::Check(check) => check.run(),
@@ -129,14 +155,18 @@ pub fn main() -> ExitCode {
         Command::Replay(replay) => replay.run(),
         Command::Model(model) => model.run(),
         Command::Parts(parts) => parts.run(),
+        Command::Ledger(ledger) => ledger.run(),
         Command::Audit(audit) => audit.run(),
+        Command::People(people) => people.run(),
         Command::Plc(plc) => plc.run(),
         Command::Charts(charts) => charts.run(),
         Command::Threshold(threshold) => threshold.run(),
         Command::Study(study) => study.run(),
         Command::Calibrate(calibrate) => calibrate.run(),
+        Command::Teach(teach) => teach.run(),
         Command::Align(align) => align.run(),
         Command::OpcUa(opcua) => opcua.run(),
+        Command::SupportBundle(bundle) => bundle.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "plumb", &mut script);
@@ -171,22 +201,6 @@ fn fail(exit: Exit, says: impl std::fmt::Display) -> Exit {
 /// Talk: one line on stderr.
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-fn log_to_stderr(verbose: u8, quiet: bool, tells_itself: bool) {
-    let level = match (quiet, verbose) {
-        (true, _) => "error",
-        (_, 0) if tells_itself => "warn",
-        (_, 0) => "info",
-        (_, 1) => "debug",
-        _ => "trace",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PLUMB_LOG").unwrap_or_else(|_| {
-        tracing_subscriber::EnvFilter::new(format!("warn,plumb={level},plumb_station={level},plumb_capture={level},plumb_plc={level},plumb_opcua={level},plumb_ledger={level},plumb_console={level},plumb_inference={level}"))
-    });
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_target(false);
-    let _ = logs.with_writer(io::stderr).try_init(); // fails only if there is a subscriber already
 }
 
 /// `station.toml` in the current folder unless another file is named.

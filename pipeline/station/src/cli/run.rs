@@ -1,6 +1,6 @@
 //! `plumb run`: the station, until Ctrl-C or the end of its pictures.
 
-use super::{Exit, fail, say, station_file};
+use super::{Exit, fail, log, say, station_file};
 use crate::{
     config,
     demo::LineEye,
@@ -60,9 +60,12 @@ impl Run {
             Err(error) => return fail(exit_of(&error), error),
         };
         if let Some(address) = station.address {
-            say(&format!(
-                "console http://{address}/   metrics http://{address}/metrics   state http://{address}/readyz"
-            ));
+            let scheme = if station.fingerprint.is_some() { "https" } else { "http" };
+            let at = format!("{scheme}://{address}");
+            say(&format!("console {at}/   metrics {at}/metrics   state {at}/readyz"));
+        }
+        if let Some(fingerprint) = &station.fingerprint {
+            say(&format!("certificate SHA-256 {fingerprint}"));
         }
         if let Some(line) = first_login(&station) {
             say(&line);
@@ -80,8 +83,10 @@ impl Run {
             if let Some(manager) = &mut manager {
                 manager.look(Instant::now(), station.heartbeats(), || station.condition());
             }
+            log::tell_held_back(false);
             std::thread::park_timeout(Duration::from_millis(50));
         }
+        log::tell_held_back(true);
         if let Some(manager) = &mut manager {
             manager.stopping();
         }

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 /// Which calibration a camera's measurements rest on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CalibrationPlan {
+    /// Its file.
+    pub file: PathBuf,
     /// Its file's digest.
     pub digest: String,
     /// The size of the frames it is true of, in px.
@@ -94,6 +96,7 @@ pub(super) fn read(
         }
     }
     let plan = CalibrationPlan {
+        file: file.clone(),
         digest: calibration.digest.clone(),
         size_px: calibration.camera.size_px,
         expires_at: calibration.expires_at,
@@ -115,7 +118,7 @@ fn scale_u(plane: &PlaneEntry) -> f64 {
 }
 
 /// The serial number and the size of the frames, as far as the config tells.
-fn known(section: &CameraSection) -> (Option<&str>, Option<[u32; 2]>) {
+pub(super) fn known(section: &CameraSection) -> (Option<&str>, Option<[u32; 2]>) {
     let size = |width: Option<u32>, height: Option<u32>| Some([width?, height?]);
     let (by_source, size_px) = match &section.source {
         SourceConfig::Gige(gige) => (gige.camera.as_deref(), size(gige.width, gige.height)),
@@ -139,6 +142,7 @@ mod tests {
     fn a_calibration_that_expires_while_the_station_runs_marks_what_comes_after() {
         let at = |time: &str| time.parse::<Timestamp>().expect("a time");
         let plan = CalibrationPlan {
+            file: PathBuf::from("top.toml"),
             digest: "d".to_owned(),
             size_px: [640, 480],
             expires_at: Some(at("2027-01-01T00:00:00Z")),

@@ -170,14 +170,15 @@ impl Document {
     fn missing(&self, route: &[String], field: &str) -> Problem {
         let place = route.iter().rev().find(|step| step.parse::<usize>().is_err());
         let place = place.map_or_else(|| "the file".to_owned(), |name| format!("[{name}]"));
-        self.problem_at(route, true, format!("{place} lacks the key \"{field}\""))
+        let problem = self.problem_at(route, true, format!("{place} lacks the key \"{field}\""));
+        Problem { route: [route, &[field.to_owned()]].concat(), ..problem }
     }
 
     /// At the key or the value of `route`, or of the nearest ancestor that is written in the file.
     fn problem_at(&self, route: &[String], at_key: bool, says: String) -> Problem {
         let spans = (0..=route.len()).rev().find_map(|n| self.spans.get(&route[..n]));
         let at = spans.map_or(0, |spans| if at_key { spans.key.start } else { spans.value.start });
-        self.problem_at_byte(at, says)
+        Problem { route: route.to_vec(), ..self.problem_at_byte(at, says) }
     }
 
     fn problem_at_byte(&self, at: usize, says: String) -> Problem {
@@ -189,6 +190,7 @@ impl Document {
             column: before[line_start..].chars().count() + 1,
             says,
             hint: None,
+            route: Vec::new(),
         }
     }
 }

@@ -220,6 +220,20 @@ pub(super) struct RecipeSection {
     /// From trigger to answer, in ms. Follows from `[gate]` where it is not given.
     #[serde(default)]
     pub deadline_ms: Option<u64>,
+    /// What to do when records can be kept neither on the disk nor in its reserve.
+    #[serde(default)]
+    pub ledger_full: LedgerFull,
+}
+
+/// The ledger cannot keep records any more: the disk is full, and the room set aside for them too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LedgerFull {
+    /// The heartbeat stops and the PLC rejects: no part passes without a record.
+    #[default]
+    Stop,
+    /// Parts are judged on. Records wait in memory until that is full too; each one lost is logged whole and counted.
+    GoOn,
 }
 
 /// `[[region]]` of a recipe: an area to look at.

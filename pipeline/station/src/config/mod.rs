@@ -3,6 +3,7 @@
 
 mod align;
 mod calibration;
+mod challenge;
 mod document;
 mod file;
 mod gate;
@@ -11,12 +12,14 @@ mod measure;
 mod plan;
 mod problem;
 mod recipe;
+mod view;
 
 pub use align::AlignPlan;
 pub use calibration::CalibrationPlan;
+pub use challenge::{ChallengePlan, Due, Expected, KnownPart};
 pub use file::{
-    CalibrationUnfit, CameraSection, DeviceFailed, DeviceMissing, InferSection, Preload, RegionSection,
-    StationSection, TriggerSection,
+    CalibrationUnfit, CameraSection, DeviceFailed, DeviceMissing, InferSection, LedgerFull, Preload,
+    RegionSection, StationSection, TriggerSection,
 };
 pub use gate::Gate;
 pub use line_side::{MIRRORS_MAX, MirrorSection, WhenDown};
@@ -24,5 +27,7 @@ pub use measure::MeasurePlan;
 pub use plan::{CameraPlan, Plan, read};
 pub use problem::{Problem, Problems};
 pub use recipe::{
-    ModelPlan, RecipeError, RecipePlan, RegionPlan, ShadowPlan, read_recipe, recipe_file, try_recipe,
+    ModelPlan, RecipeError, RecipePlan, RegionPlan, ShadowPlan, read_recipe, recipe_file, recipe_texts,
+    try_recipe,
 };
+pub use view::{ViewPlan, read_view};

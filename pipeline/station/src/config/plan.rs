@@ -2,6 +2,7 @@
 
 use super::{
     calibration::{self, CalibrationPlan},
+    challenge::{self, ChallengePlan},
     document::Document,
     file::{CameraSection, InferSection, StationSection, TriggerSection},
     gate::Gate,
@@ -9,6 +10,7 @@ use super::{
     problem::{Problem, Problems, suggest},
     recipe::{RecipePlan, RecipeReader, check_camera},
 };
+use crate::background::tls;
 use plumb_capture::{SourceConfig, WatchConfig, trigger::PhotoEye};
 use plumb_console::ConsoleConfig;
 use plumb_inspection::{CameraId, FlatField, Lens, MmPerPx, RecipeNumber};
@@ -46,6 +48,8 @@ pub struct Plan {
     pub ledger: LedgerConfig,
     /// Who may see what in a browser.
     pub console: ConsoleConfig,
+    /// Known parts that must be told right before the station may judge.
+    pub challenge: Option<ChallengePlan>,
     /// The built-in line, where a camera of kind `line` or `plumb demo` wants it.
     pub line: Option<LineConfig>,
     /// What the models run on.
@@ -54,6 +58,8 @@ pub struct Plan {
     pub trend: TrendConfig,
     /// The OPC UA server, where there is one.
     pub opcua: Option<OpcUaServerConfig>,
+    /// `station.toml`, to be read again.
+    pub file: PathBuf,
     /// SHA-256 of `station.toml`, in hex.
     pub digest: String,
     /// When `station.toml` was last changed; when it was read, where the disk does not say.
@@ -89,6 +95,8 @@ pub struct CameraPlan {
     pub mm_per_px: Option<MmPerPx>,
     /// Relative standard uncertainty of that, where it comes from a calibration: 0.001 is 0.1 %.
     pub mm_per_px_u: Option<f64>,
+    /// Its serial number, where the config tells it.
+    pub serial: Option<String>,
     /// The calibration that `optics` and `mm_per_px` come from, where one was given.
     pub calibration: Option<CalibrationPlan>,
     /// How long a triggered frame may take.
@@ -108,14 +116,34 @@ pub fn read(station_toml: &Path) -> Result<Plan, Problems> {
     }
 }
 
+/// The cameras of `station_toml`, and the folder of its recipes. What else stands in the file is not looked at.
+pub(super) fn cameras_of(station_toml: &Path, problems: &mut Problems) -> Option<(Vec<CameraPlan>, PathBuf)> {
+    let folder = station_toml.parent().unwrap_or(Path::new("")).to_owned();
+    let document = Document::read(station_toml, problems)?;
+    let cameras = Reader { problems }.cameras(&document, &folder, document.has(&["line"]));
+    Some((cameras, folder.join("recipes")))
+}
+
 /// Collects problems while it reads.
 struct Reader<'p> {
     problems: &'p mut Problems,
 }
 
-const SECTIONS: [&str; 13] = [
-    "station", "camera", "trigger", "plc", "mirror", "gate", "tracking", "ledger", "console", "line",
-    "infer", "trend", "opcua",
+const SECTIONS: [&str; 14] = [
+    "station",
+    "camera",
+    "trigger",
+    "plc",
+    "mirror",
+    "gate",
+    "tracking",
+    "ledger",
+    "console",
+    "challenge",
+    "line",
+    "infer",
+    "trend",
+    "opcua",
 ];
 
 impl Reader<'_> {
@@ -135,9 +163,13 @@ impl Reader<'_> {
             let route: Vec<&str> = ["ledger"].into_iter().chain(key.split('.')).collect();
             self.problems.push(document.problem(&route, format!("{key} {says}")));
         }
-        let console: ConsoleConfig = self.optional(&document, "console").unwrap_or_default();
+        let mut console: ConsoleConfig = self.optional(&document, "console").unwrap_or_default();
         for (key, says) in console.problems() {
             self.problems.push(document.problem(&["console", key], format!("{key} {says}")));
+        }
+        console.tls = console.tls.map(|tls| tls.relative_to(&folder));
+        for says in console.tls.iter().flat_map(tls::file_problems) {
+            self.problems.push(document.problem(&["console", "tls"], says));
         }
         let LineSide { plc, mirrors, gate, pair_within } =
             LineSide::read(&document, &folder, trigger.as_ref(), self.problems);
@@ -155,6 +187,7 @@ impl Reader<'_> {
         }
         let recipes_folder = folder.join("recipes");
         let recipes = RecipeReader::new(self.problems, &cameras, gate).folder(&recipes_folder);
+        let challenge = challenge::read(&document, &recipes, self.problems);
         let mut station = station?;
         station.data = folder.join(&station.data);
         // Resolved here: a replay has a data folder of its own, but nobody wants to build engines for it anew.
@@ -178,10 +211,12 @@ impl Reader<'_> {
             pair_within,
             ledger,
             console,
+            challenge,
             line,
             infer,
             trend,
             opcua,
+            file: file.to_owned(),
             digest: Sha256::digest(document.text()).iter().map(|byte| format!("{byte:02x}")).collect(),
             changed_at: file
                 .metadata()
@@ -227,6 +262,7 @@ impl Reader<'_> {
                 flat_field: flat_field.and_then(|file| self.flat_field(&file)),
             };
             cameras.push(CameraPlan {
+                serial: calibration::known(&section).0.map(str::to_owned),
                 id: section.id,
                 source: section.source.relative_to(folder),
                 watch: section.watch,

@@ -20,12 +20,15 @@ pub struct Problem {
     /// What to do, where we can tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Keys from the file's root to what is meant, elements of lists by their index; empty where no one value is.
+    #[serde(skip)]
+    pub route: Vec<String>,
 }
 
 impl Problem {
     /// A problem of a file as a whole: missing, unreadable.
     pub fn of_file(file: &Path, says: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), line: 0, column: 0, says: says.into(), hint: None }
+        Self { file: file.to_owned(), line: 0, column: 0, says: says.into(), hint: None, route: Vec::new() }
     }
 
     /// With advice.

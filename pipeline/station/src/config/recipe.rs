@@ -5,7 +5,7 @@
 use super::{
     align::{self, AlignPlan},
     document::Document,
-    file::{ModelSection, RecipeSection, RegionSection, ShadowSection},
+    file::{LedgerFull, ModelSection, RecipeSection, RegionSection, ShadowSection},
     gate::Gate,
     measure::{self, MeasurePlan},
     plan::CameraPlan,
@@ -32,8 +32,12 @@ pub struct RecipePlan {
     pub number: RecipeNumber,
     /// SHA-256 over the recipe's file, its models' digests, their cards and its taught pictures, in hex: two parts judged alike share it.
     pub digest: String,
+    /// The text of its file as it was read.
+    pub text: Arc<str>,
     /// From trigger to answer.
     pub deadline: Duration,
+    /// What to do when records cannot be kept any more.
+    pub ledger_full: LedgerFull,
     /// Its models, in the order of the file.
     pub models: Vec<ModelPlan>,
     /// What is looked at, at least one.
@@ -168,6 +172,53 @@ pub fn try_recipe(
     (wanted, file, text): (&str, &Path, &str),
 ) -> Result<RecipePlan, RecipeError> {
     read_as(folder, cameras, gate, (wanted, Some((file, text))))
+}
+
+/// One recipe's file, whether it can be loaded or not.
+#[derive(Clone, Debug)]
+pub struct RecipeText {
+    /// The file.
+    pub file: PathBuf,
+    /// Its text; empty where it cannot be read.
+    pub text: String,
+    /// Name and number, as far as the text tells them.
+    pub name: Option<String>,
+    /// As the text tells it.
+    pub number: Option<String>,
+    /// The `card` of each of its models, as written.
+    pub cards: Vec<String>,
+    /// Everything that is wrong with it.
+    pub problems: Problems,
+}
+
+/// Every recipe's file of `folder` as it is now, by file name, each checked as at the start.
+pub fn recipe_texts(folder: &Path, cameras: &[CameraPlan], gate: Option<Gate>) -> Vec<RecipeText> {
+    let mut texts: Vec<RecipeText> = Vec::new();
+    for file in recipe_files(folder) {
+        let mut problems = Problems::default();
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| {
+            problems.push(Problem::of_file(&file, format!("cannot be read: {error}")));
+            String::new()
+        });
+        let document =
+            problems.is_empty().then(|| Document::parse(&file, text.clone(), &mut problems)).flatten();
+        let (mut name, mut number, mut cards) = (None, None, Vec::new());
+        if let Some(document) = &document {
+            (name, number) = (document.text_at(&["recipe", "name"]), document.text_at(&["recipe", "number"]));
+            let card = |index: usize| document.text_at(&["model", &index.to_string(), "card"]);
+            cards = (0..document.len_of(&["model"])).filter_map(card).collect();
+            RecipeReader::new(&mut problems, cameras, gate).recipe(document);
+            let is_same = |other: &&RecipeText| {
+                (name.is_some() && other.name == name) || (number.is_some() && other.number == number)
+            };
+            if let Some(other) = texts.iter().find(is_same) {
+                let says = format!("{} has the same name or number", other.file.display());
+                problems.push(document.problem(&["recipe"], says).hint("give each recipe its own"));
+            }
+        }
+        texts.push(RecipeText { file, text, name, number, cards, problems: problems.sorted() });
+    }
+    texts
 }
 
 /// The file of `folder` that holds the recipe of this name.
@@ -306,7 +357,9 @@ impl<'r> RecipeReader<'r> {
             name: section.name,
             number: section.number,
             digest: digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+            text: document.text().into(),
             deadline: deadline?,
+            ledger_full: section.ledger_full,
             models,
             regions,
             aligns,
@@ -691,7 +744,7 @@ fn names(models: &[Named]) -> impl Iterator<Item = &str> {
 }
 
 /// The folder's recipes, by file name.
-fn recipe_files(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn recipe_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
         .unwrap_or_default();

@@ -13,6 +13,7 @@ use crate::{
     ear::Ear,
     edition::ModelId,
     hot_path::{self, Desk, Examined, Prepared, Pulse},
+    priority,
     state::Health,
     threads,
 };
@@ -149,7 +150,10 @@ impl Devices {
                 if number == 1 { format!("infer-{device}") } else { format!("infer-{device}-{number}") };
             let thread =
                 DeviceThread::new(trips.clone(), orders, orders_in.clone(), number, self.wires.clone());
-            owners.threads.push(threads::spawn(name, move || thread.run())?);
+            owners.threads.push(threads::spawn(name, move || {
+                priority::come_soon();
+                thread.run()
+            })?);
             owners.orders.push(orders_in);
         }
         Ok(owners)

@@ -9,6 +9,7 @@ use super::{
     turns::{Turns, Waiting, Whose},
 };
 use crate::{
+    challenge::Challenge,
     edition::LoadedRecipe,
     metrics::{Dropped, Metrics},
     state::Health,
@@ -56,6 +57,7 @@ pub struct Desk {
     lead: Option<(CameraId, Lead)>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
+    challenge: Arc<Challenge>,
     /// What the gate allows from trigger to answer, in µs, where the wire is measured.
     allowed_us: AtomicU64,
     inside: Mutex<Inside>,
@@ -112,6 +114,7 @@ impl Desk {
         fire: Sender<CameraId>,
         metrics: Arc<Metrics>,
         health: Arc<Health>,
+        challenge: Arc<Challenge>,
     ) -> Self {
         let seat = |place: Place| {
             let turns = Turns::new(place.frame_wait);
@@ -119,7 +122,8 @@ impl Desk {
         };
         let cameras = places.into_iter().map(|(id, place)| (id, seat(place))).collect();
         let inside = Mutex::new(Inside { recipe, begun: Some(begun), fire: Some(fire), cameras });
-        Self { numbers, lead, metrics, health, allowed_us: AtomicU64::new(u64::MAX), inside }
+        let allowed_us = AtomicU64::new(u64::MAX);
+        Self { numbers, lead, metrics, health, challenge, allowed_us, inside }
     }
 
     /// Hands over a running camera.
@@ -221,7 +225,14 @@ impl Desk {
 
     /// From the next part on, `recipe` counts. Its models must be seated and its cuts learned.
     pub fn change_to(&self, recipe: Arc<LoadedRecipe>) {
+        // Before the first part of it begins.
+        self.challenge.changed_to(&recipe.plan);
         self.inside().recipe = recipe;
+    }
+
+    /// Known parts that must be told right before others are judged.
+    pub(crate) fn challenge(&self) -> &Arc<Challenge> {
+        &self.challenge
     }
 
     /// Size and format of the last frame of `camera` that went on its way.
@@ -380,7 +391,8 @@ impl Desk {
         if !self.tell(Event::Began(began)) {
             recipe.judged(); // it never will be
         }
-        if recipe.is_withheld() || self.health.is_held() {
+        // Asked last: a part that is not looked at is no known one.
+        if recipe.is_withheld() || self.health.is_held() || !self.challenge.admits(part, &recipe.plan.name) {
             self.lost(part, None, Cause::NotReleased);
         }
         let waiting = || Waiting { part, edition, since: at.mono, earliest, deadline };

@@ -10,7 +10,7 @@ use super::{Answered, AwaitingWire, Desk, Examined, LineStop, Pulse, StopReason,
 use crate::{
     budget::Stopwatch,
     changeover::Changeover,
-    config::Plan,
+    config::{LedgerFull, Plan},
     ear::Ear,
     edition::{Editions, LoadedRecipe},
     metrics::Metrics,
@@ -55,8 +55,8 @@ pub struct Judged {
 pub trait Keeper: Send {
     /// Writes the part's record, and its pictures where they are kept.
     fn keep(&mut self, answered: Answered);
-    /// True if the ledger still shows life.
-    fn is_alive(&self) -> bool;
+    /// True if the ledger still shows life. `without_records`: also while it merely cannot keep them.
+    fn is_alive(&self, without_records: bool) -> bool;
 }
 
 /// How often the station looks after itself between events; the heartbeat's 100 ms is a multiple of it.
@@ -224,7 +224,10 @@ impl VerdictStage {
         };
         // A rule that panics costs the part its verdict, not the line its station.
         let weighed = catch_unwind(AssertUnwindSafe(weighed));
-        let (verdict, reason_code) = weighed.unwrap_or_else(|_| missed_for(Cause::Verdict));
+        let (mut verdict, mut reason_code) = weighed.unwrap_or_else(|_| missed_for(Cause::Verdict));
+        if let Some(withheld) = self.wires.desk.challenge().judged(trigger.part, &verdict, late) {
+            (verdict, reason_code) = (withheld, Cause::NotReleased.code());
+        }
         let mut laps = views.iter().fold(Laps::default(), |laps, (_, view)| laps.slower(&view.laps));
         let before: Duration = Lap::ALL.iter().filter_map(|lap| laps.get(*lap)).sum();
         let total = now.saturating_duration_since(trigger.at.mono);
@@ -275,7 +278,9 @@ impl VerdictStage {
         if judged.late {
             self.wires.metrics.deadline_missed();
         }
-        self.wires.metrics.answered(recipe, metric_word(judged.verdict.decision, judged.late));
+        let word = metric_word(judged.verdict.decision, judged.late);
+        let is_known = self.wires.desk.challenge().knows(judged.trigger.part);
+        self.wires.metrics.answered(recipe, if is_known { "challenge" } else { "production" }, word);
         for (_, view) in &judged.views {
             for (model, _, score) in &view.seen.findings.scores {
                 self.wires.metrics.scored(recipe, model.as_str(), score.get());
@@ -316,7 +321,9 @@ impl VerdictStage {
         }
         self.wires.stopwatch.note(answered.judged.recipe.edition, &answered.judged.laps);
         self.wires.metrics.records.inc();
+        let (part, delivered) = (answered.judged.trigger.part, answered.delivered);
         self.wires.keeper.keep(answered);
+        self.wires.desk.challenge().answered(part, delivered);
     }
 
     fn look_after_itself(&mut self) {
@@ -328,7 +335,8 @@ impl VerdictStage {
         }
         if self.ticks.is_multiple_of(BEAT_EVERY) {
             let [preprocess, infer] = ["preprocess", "infer"].map(|stage| self.wires.pulse.is_alive(stage));
-            let ledger = self.wires.keeper.is_alive();
+            let without_records = self.wires.desk.current().plan.ledger_full == LedgerFull::GoOn;
+            let ledger = self.wires.keeper.is_alive(without_records);
             let link = self.link.as_ref().is_some_and(|link| !link.has_ended());
             let alive = [("preprocess", preprocess), ("infer", infer), ("ledger", ledger)];
             for (heart, alive) in alive.into_iter().chain([("verdict", true), ("plc", link)]) {

@@ -13,7 +13,7 @@ use crate::{
     edition::{LoadedRecipe, ModelId},
     hot_path::{Judged, View},
     metrics::Metrics,
-    threads,
+    priority, threads,
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
 use looker::Looker;
@@ -141,7 +141,7 @@ impl ShadowSeat {
 
 /// Thread `shadow`.
 fn run(mut looker: Looker, parts: &Receiver<Passed>, told: Receiver<Order>, mender: &Mender) {
-    threads::stand_back();
+    priority::stand_back();
     let mut closing = false;
     let mut told = told;
     loop {

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of the workshop")]
 
+pub(crate) mod bottles;
 pub(crate) mod browser;
 pub(crate) mod prometheus;
 

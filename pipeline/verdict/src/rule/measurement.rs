@@ -93,6 +93,11 @@ impl MeasurementRule {
         self.stated().is_some_and(|stated| stated.in_mm)
     }
 
+    /// Their unit, and the least and the most that passes; `None` without any.
+    pub fn limits(&self) -> Option<(&'static str, Option<f64>, Option<f64>)> {
+        self.stated().map(|Stated { unit, limits, .. }| (unit, limits.min, limits.max))
+    }
+
     /// The limits that are given, first of those in mm; `None` without any.
     fn stated(&self) -> Option<Stated> {
         self.all().into_iter().find(|stated| !stated.limits.are_open())

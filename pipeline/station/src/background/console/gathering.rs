@@ -9,6 +9,7 @@ use crate::{
     config::Plan,
     hot_path::Desk,
     metrics::Metrics,
+    priority,
     state::{Health, State},
     threads,
 };
@@ -104,7 +105,7 @@ impl Gathering {
     }
 
     fn run(mut self) {
-        threads::stand_back();
+        priority::stand_back();
         let (mut published, mut looked, mut clock) = (Instant::now(), Instant::now(), Instant::now());
         loop {
             let mut picture = None;
@@ -251,6 +252,7 @@ fn snapshot(
         shift,
         latency: latency(totals_us),
         health,
+        challenge: from.desk.challenge().seen(),
     }
 }
 

@@ -56,7 +56,8 @@ pub(super) fn items(from: &Sources, uncalibrated: &[String]) -> Vec<Item> {
         };
         items.push((Kind::Calibration, String::new(), condition, says));
     }
-    let withheld = facts.held.clone().or(facts.withheld.clone());
+    let challenge = facts.challenge.as_ref().map(|(says, _)| says.clone());
+    let withheld = facts.held.clone().or(facts.withheld.clone()).or(challenge);
     items.push(known(Kind::Recipe, from.desk.current().plan.name.as_str(), withheld, "may judge".into()));
     if let Some(fault) = &facts.fault {
         items.push((Kind::Station, String::new(), Condition::Bad, fault.clone()));

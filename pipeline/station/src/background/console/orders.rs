@@ -1,7 +1,7 @@
 //! What people at the console want done, done.
 
 use super::super::Watchman;
-use plumb_console::{Command, Done, Order, Refused};
+use plumb_console::{Command, Done, Order, Refused, Who};
 use plumb_inspection::TriggerSource;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -12,12 +12,12 @@ pub(in crate::background) async fn carry_out(watchman: Arc<Watchman>, mut orders
         tracing::info!(by = by.name, order = command.name(), "Somebody at the console gave an order.");
         let watchman = watchman.clone();
         // Reading a recipe is a matter for the disk.
-        let done = tokio::task::spawn_blocking(move || do_it(&watchman, command)).await;
+        let done = tokio::task::spawn_blocking(move || do_it(&watchman, by, command)).await;
         let _ = answer.send(done.unwrap_or_else(|error| Err(Refused(error.to_string()))));
     }
 }
 
-fn do_it(watchman: &Watchman, command: Command) -> Result<Done, Refused> {
+fn do_it(watchman: &Watchman, by: Who, command: Command) -> Result<Done, Refused> {
     match command {
         Command::Rezero => {
             watchman.desk.ask_rezero();
@@ -38,5 +38,11 @@ fn do_it(watchman: &Watchman, command: Command) -> Result<Done, Refused> {
             let says = format!("recipe \"{}\" is being loaded beside the running one", plan.name);
             Ok(Done { says, from_part: None })
         }
+        Command::BeginChallenge => told(watchman.desk.challenge().begin(by)),
+        Command::BreakOffChallenge => told(watchman.desk.challenge().break_off(&by)),
     }
+}
+
+fn told(done: Result<String, String>) -> Result<Done, Refused> {
+    done.map(|says| Done { says, from_part: None }).map_err(Refused)
 }

@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Time, tz::TimeZone};
 
 /// When the shift that `now` lies in began: the last of `begins` by local time, today's or yesterday's.
-pub(super) fn begin(begins: &[Time], now: Timestamp, zone: &TimeZone) -> Timestamp {
+pub(crate) fn begin(begins: &[Time], now: Timestamp, zone: &TimeZone) -> Timestamp {
     let local = now.to_zoned(zone.clone());
     let today = local.date();
     let yesterday = today.yesterday().unwrap_or(today);

@@ -1,5 +1,6 @@
 //! The hot path's end of the console: a look at each part that costs a few microseconds, whoever looks.
 
+use super::frames::FramesPassing;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use plumb_console::{PartSeen, Watchers};
 use plumb_inspection::{Finding, Frame};
@@ -51,21 +52,31 @@ pub(crate) struct Window {
     watchers: Watchers,
     pace: Duration,
     picture_due: Instant,
+    frames: FramesPassing,
 }
 
 impl Window {
     /// With so many pictures a second at most.
-    pub(crate) fn new(watchers: Watchers, fps: u32) -> (Self, Receiver<Glimpse>, Arc<Counts>) {
+    pub(crate) fn new(
+        watchers: Watchers,
+        fps: u32,
+        frames: FramesPassing,
+    ) -> (Self, Receiver<Glimpse>, Arc<Counts>) {
         let (glimpses, seen) = bounded(WAITING);
         let counts = Arc::new(Counts::default());
         let pace = Duration::from_secs(1) / fps.max(1);
-        (Self { glimpses, counts: counts.clone(), watchers, pace, picture_due: Instant::now() }, seen, counts)
+        (
+            Self { glimpses, counts: counts.clone(), watchers, pace, picture_due: Instant::now(), frames },
+            seen,
+            counts,
+        )
     }
 
     /// Shows a part. Never waits. At most one frame in `pace` goes along, so no more than two of a camera's buffers are
-    /// ever held here.
+    /// ever held here; and one more while somebody calibrates.
     pub(crate) fn show(&mut self, record: &Record, frames: &[Frame]) {
         self.counts.0[place(record.verdict)].fetch_add(1, Relaxed);
+        self.frames.pass(frames);
         let now = Instant::now();
         let looks = self.watchers.any() && now >= self.picture_due;
         let picture = if looks { best_view(record, frames) } else { None };

@@ -57,7 +57,7 @@ impl LightCommand {
             take(&dark, self.pictures, |picture| study.add_dark(picture))?;
         }
         let (report, _) = study.finish()?;
-        let findings = self.findings(&report);
+        let findings = report.findings(self.clipped_max_percent, self.flicker_max_percent);
         tell(&report);
         findings.iter().for_each(|finding| say(&format!("finding: {finding}")));
         let mut digest = None;
@@ -115,32 +115,6 @@ impl LightCommand {
             .save(&file)
             .map_err(|error| Stop(Exit::Device, format!("{} cannot be written: {error}", file.display())))?;
         Ok(PictureFile::of(&self.calibration, &file)?)
-    }
-
-    fn findings(&self, report: &LightReport) -> Vec<String> {
-        let over = |what: &str, percent: Option<f64>, most: f64, so: &str| {
-            percent
-                .filter(|percent| *percent > most)
-                .map(|percent| format!("{what} is {percent:.2} %, at most {most} % is allowed; {so}"))
-        };
-        [
-            over("clipping", Some(report.clipped_percent), self.clipped_max_percent, "expose shorter"),
-            over(
-                "flicker",
-                report.flicker_percent,
-                self.flicker_max_percent,
-                "drive the lamp with DC, or expose for whole periods of it",
-            ),
-            over(
-                "banding",
-                report.banding_percent,
-                self.flicker_max_percent,
-                "the lamp flickers while the rows are read; drive it with DC",
-            ),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
     }
 }
 

@@ -3,14 +3,11 @@
 mod page;
 
 use super::{Exit, fail, parts::WhichLedger, print, say};
-use crate::{
-    config,
-    process::{Charted, Process},
-    rejudge::views_of,
-};
+use crate::{config, rejudge::views_of};
 use jiff::Timestamp;
 use plumb_inspection::CameraId;
 use plumb_ledger::{LedgerError, Query, Reader};
+use plumb_process::{Charted, Process};
 use plumb_quality::Confidence;
 use plumb_verdict::RuleName;
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! Control charts on paper.
 
-use crate::process::{Drift, Process, ScoreChart, meaning};
 use plumb_inspection::RecipeName;
+use plumb_process::{Drift, Process, ScoreChart, meaning};
 use plumb_quality::{Confidence, chart::EwmaPoint};
 use plumb_report::{
     Block, Page, Table, Tone,

@@ -3,15 +3,12 @@
 
 mod add;
 mod bench;
-mod compare;
 mod document;
 mod given;
 mod inspect;
 mod known;
 mod list;
-mod prepare;
 mod promote;
-mod reference;
 mod verify;
 
 use super::{Exit, fail, print, say};

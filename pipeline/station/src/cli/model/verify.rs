@@ -1,12 +1,9 @@
 //! `plumb model verify`: does a model still find what it found?
 
 use super::super::{Exit, fail, print, say};
-use super::compare::{self, Difference};
-use super::prepare::Examiner;
-use super::reference::{Picture, Reference, Tolerance};
-use plumb_inference::{Card, Device, LoadOptions, Model, Runtime};
+use crate::verification::{self, Failure, Picture, Reference, Tolerance, Verification};
+use plumb_inference::Device;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -41,6 +38,15 @@ fn stop<E: ToString>(exit: Exit) -> impl Fn(E) -> Stop {
     move |says| Stop(exit, says.to_string())
 }
 
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Config(says) => Self(Exit::Config, says),
+            Failure::Model(says) => Self(Exit::Model, says),
+        }
+    }
+}
+
 impl Verify {
     pub(super) fn run(self) -> Exit {
         let done = if self.write { self.write() } else { self.compare() };
@@ -49,53 +55,22 @@ impl Verify {
 
     /// The reference and its folder.
     fn reference(&self) -> (PathBuf, PathBuf) {
-        let file = self.reference.clone().unwrap_or_else(|| self.card.with_extension("reference.json"));
+        let file = self.reference.clone().unwrap_or_else(|| verification::reference_of(&self.card));
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
         (file, self.pictures.clone().unwrap_or(folder))
     }
 
-    fn examiner(&self) -> Result<(Card, Examiner), Stop> {
-        let card = Card::read(&self.card).map_err(stop(Exit::Config))?;
-        let runtime = Runtime::load(None).map_err(stop(Exit::Model))?;
-        let options = LoadOptions { device: self.device.clone(), ..LoadOptions::default() };
-        let model = Model::load(&runtime, &card, &options).map_err(stop(Exit::Model))?;
-        let examiner = Examiner::new(model).map_err(stop(Exit::Config))?;
-        Ok((card, examiner))
-    }
-
     fn compare(&self) -> Result<Exit, Stop> {
         let (file, folder) = self.reference();
-        let reference = Reference::read(&file).map_err(stop(Exit::Config))?;
-        let (card, mut examiner) = self.examiner()?;
-        let mut differences = Vec::new();
-        for expected in &reference.pictures {
-            let path = folder.join(&expected.file);
-            let (bytes, sha256) = read(&path)?;
-            if expected.sha256.as_ref().is_some_and(|known| !known.eq_ignore_ascii_case(&sha256)) {
-                differences.push(Difference {
-                    picture: expected.file.clone(),
-                    kind: "picture",
-                    says: format!(
-                        "{} is not the picture that the reference was made from; put that one back, or make the reference anew with --write",
-                        path.display()
-                    ),
-                });
-                continue;
-            }
-            let (found, size_px) = examiner.examine(&bytes, &path).map_err(stop(Exit::Model))?;
-            let found = Picture::of(&expected.file, sha256, &found);
-            differences.extend(differs(&expected.within(size_px), &found, reference.tolerance));
+        let found = verification::verify(&self.card, (&file, &folder), &self.device)?;
+        for apart in &found.settings_apart {
+            say(apart);
         }
-        if reference.pictures.is_empty() {
-            return Err(Stop(Exit::Config, format!("reference {} has no picture in it", file.display())));
-        }
-        for (key, was, is) in settings_apart(&reference, &card) {
-            say(&format!("the reference was made with {key} = {was}, the card says {is}"));
-        }
-        self.tell(&file, &reference, &differences)
+        self.tell(&file, &found)
     }
 
-    fn tell(&self, file: &Path, reference: &Reference, differences: &[Difference]) -> Result<Exit, Stop> {
+    fn tell(&self, file: &Path, found: &Verification) -> Result<Exit, Stop> {
+        let Verification { reference, differences, .. } = found;
         let findings: usize = reference.pictures.iter().map(|picture| picture.findings.len()).sum();
         let pictures = reference.pictures.len();
         let text = if self.json {
@@ -125,11 +100,11 @@ impl Verify {
     fn write(&self) -> Result<Exit, Stop> {
         let (file, folder) = self.reference();
         let names = pictures(&folder).map_err(stop(Exit::Config))?;
-        let (card, mut examiner) = self.examiner()?;
+        let (card, mut examiner) = verification::examiner(&self.card, &self.device)?;
         let mut pictures = Vec::new();
         for name in names {
             let path = folder.join(&name);
-            let (bytes, sha256) = read(&path)?;
+            let (bytes, sha256) = verification::read(&path)?;
             let (found, _) = examiner.examine(&bytes, &path).map_err(stop(Exit::Model))?;
             pictures.push(Picture::of(&name, sha256, &found));
         }
@@ -149,36 +124,6 @@ impl Verify {
         say(&format!("ok {}: what is found in {} pictures now", file.display(), reference.pictures.len()));
         Ok(if self.json { print(text.as_bytes()) } else { Exit::Ok })
     }
-}
-
-fn differs(expected: &Picture, found: &Picture, tolerance: Tolerance) -> Vec<Difference> {
-    let mut differences = compare::findings(&expected.file, &expected.findings, &found.findings, tolerance);
-    if let (Some(was), Some(is)) = (expected.score, found.score)
-        && (was - is).abs() > tolerance.score
-    {
-        let says = format!("the whole now scores {is:.4} and scored {was:.4}");
-        differences.push(Difference { picture: expected.file.clone(), kind: "score", says });
-    }
-    differences
-}
-
-/// Thresholds that the reference was made with, where the card has others.
-fn settings_apart(reference: &Reference, card: &Card) -> Vec<(String, String, String)> {
-    let family = serde_json::to_value(&card.family).unwrap_or_default();
-    let was = reference.settings.as_object().into_iter().flatten();
-    was.filter_map(|(key, was)| {
-        let is = family.get(key)?;
-        let near = was.as_f64().zip(is.as_f64()).is_some_and(|(a, b)| (a - b).abs() < 1e-6);
-        (was != is && !near).then(|| (key.clone(), was.to_string(), is.to_string()))
-    })
-    .collect()
-}
-
-fn read(path: &Path) -> Result<(Vec<u8>, String), Stop> {
-    let bytes = fs::read(path)
-        .map_err(|error| Stop(Exit::Config, format!("picture {} cannot be read: {error}", path.display())))?;
-    let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((bytes, sha256))
 }
 
 /// Names of the pictures in a folder, in their order.

@@ -3,8 +3,12 @@
 use super::{WhichLedger, exit_of, find::verdict};
 use crate::cli::{Exit, fail, say};
 use jiff::Timestamp;
-use plumb_ledger::{LedgerError, Query, Reader, RecordVerdict};
-use std::io::{self, BufWriter, Write as _};
+use plumb_ledger::{ExportFormat, LedgerError, Query, Reader, RecordVerdict};
+use std::{
+    fs::File,
+    io::{self, BufWriter},
+    path::PathBuf,
+};
 
 /// Arguments of `plumb parts export`.
 #[derive(Debug, clap::Args)]
@@ -20,6 +24,12 @@ pub(in crate::cli) struct Export {
     /// Triggered before this moment.
     #[arg(long)]
     until: Option<Timestamp>,
+    /// jsonl: whole records. csv: a row a part. parquet: the same with types, and the record beside it.
+    #[arg(long, value_name = "FORMAT", default_value_t)]
+    format: ExportFormat,
+    /// A new file, instead of stdout.
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
 }
 
 impl Export {
@@ -29,22 +39,24 @@ impl Export {
             Err(exit) => return exit,
         };
         let query = Query { verdict: self.verdict, from: self.from, until: self.until, ..Query::default() };
-        let mut out = BufWriter::new(io::stdout().lock());
-        let written = Reader::new(&folder).export(&query, &mut out);
-        let flushed = out.flush();
-        match (written, flushed) {
+        let reader = Reader::new(&folder);
+        let written = match &self.to {
+            None => reader.export_as(self.format, &query, BufWriter::new(io::stdout())),
+            Some(path) => match File::create_new(path) {
+                Ok(file) => reader.export_as(self.format, &query, BufWriter::new(file)),
+                Err(error) => {
+                    return fail(Exit::Usage, format!("{} cannot be made: {error}", path.display()));
+                }
+            },
+        };
+        match written {
             // A reader that went away (`| head`) is no error of ours.
-            (Err(LedgerError::Export { source, .. }), _) | (Ok(_), Err(source))
-                if source.kind() == io::ErrorKind::BrokenPipe =>
-            {
-                Exit::Ok
-            }
-            (Ok(written), Ok(())) => {
+            Err(LedgerError::Export { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
+            Ok(written) => {
                 say(&format!("{written} records"));
                 Exit::Ok
             }
-            (Err(error), _) => fail(exit_of(&error), error),
-            (Ok(_), Err(error)) => fail(Exit::Device, format!("cannot write to stdout: {error}")),
+            Err(error) => fail(exit_of(&error), error),
         }
     }
 }

@@ -8,7 +8,7 @@ mod show;
 use super::{Exit, fail};
 use crate::config;
 use plumb_inspection::PartId;
-use plumb_ledger::LedgerError;
+use plumb_ledger::{KeepConfig, LedgerError};
 use std::path::{Path, PathBuf};
 
 /// What `plumb parts` can do.
@@ -18,7 +18,7 @@ pub(super) enum Parts {
     Find(find::Find),
     /// Show everything that is kept of one part.
     Show(show::Show),
-    /// Write records as JSON lines, oldest first.
+    /// Write records as JSON lines, CSV or Parquet, oldest first.
     Export(export::Export),
     /// Say what parts really were: the ground for choosing and proving thresholds.
     Judge(judge::Judge),
@@ -56,6 +56,16 @@ impl WhichLedger {
                 .map(|plan| plan.station.data)
                 .map_err(|problems| fail(Exit::Config, format!("the config has problems\n{problems}"))),
         }
+    }
+
+    /// The folder with the rules of keeping, which are the config's in any case.
+    ///
+    /// # Errors
+    /// The exit, after the problems have been told.
+    pub(super) fn with_rules(&self) -> Result<(PathBuf, KeepConfig), Exit> {
+        let plan = config::read(&self.station)
+            .map_err(|problems| fail(Exit::Config, format!("the config has problems\n{problems}")))?;
+        Ok((self.data.clone().unwrap_or(plan.station.data), plan.ledger.keep))
     }
 
     pub(super) fn station(&self) -> &Path {

@@ -35,7 +35,12 @@ impl Show {
             Err(error) => return fail(exit_of(&error), error),
         };
         if found.is_empty() {
-            return fail(Exit::Finding, format!("the ledger has no record of part {}", self.part));
+            let deleted = match reader.deleted(self.part) {
+                Ok(deleted) => deleted,
+                Err(error) => return fail(exit_of(&error), error),
+            };
+            let says = [format!("the ledger has no record of part {}", self.part)].into_iter().chain(deleted);
+            return fail(Exit::Finding, says.collect::<Vec<_>>().join("\n  "));
         }
         let told = found.iter().map(|(word, record)| match self.json {
             true => serde_json::to_string(record).expect("it came out of JSON") + "\n",

@@ -66,9 +66,38 @@ fn one(line: &str, steps: &[Step]) -> Result<(usize, plumb_study::Value), String
     let is_it = |step: &Step| {
         step.appraiser.as_deref().unwrap_or_default() == appraiser && step.part == part && step.trial == trial
     };
-    let step = steps
-        .iter()
-        .position(is_it)
-        .ok_or_else(|| format!("the study has no {part}, trial {trial}, by {appraiser:?}"))?;
+    let step = steps.iter().position(is_it).ok_or_else(|| stranger(steps, appraiser, part, trial))?;
     Ok((step, typed_value(value)?))
+}
+
+/// Says what of a line the study does not know, and what it does.
+fn stranger(steps: &[Step], appraiser: &str, part: &str, trial: usize) -> String {
+    let known = |of: &dyn Fn(&Step) -> String| {
+        let mut known = Vec::new();
+        for name in steps.iter().map(of) {
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
+        known.sort_by_key(|name| (name.len(), name.clone()));
+        known
+    };
+    let quoted = |name: &str| format!("{name:?}");
+    let table = [
+        (
+            "appraiser",
+            quoted(appraiser),
+            known(&|step| quoted(step.appraiser.as_deref().unwrap_or_default())),
+        ),
+        ("part", quoted(part), known(&|step| quoted(&step.part))),
+        ("trial", trial.to_string(), known(&|step| step.trial.to_string())),
+    ];
+    let strange = table.iter().filter(|(_, name, known)| !known.contains(name));
+    let says: Vec<String> = strange
+        .map(|(what, name, known)| format!("the study has no {what} {name}; it has {}", known.join(", ")))
+        .collect();
+    if says.is_empty() {
+        return format!("the study has no trial {trial} of {part:?} by {appraiser:?}");
+    }
+    says.join("; ")
 }

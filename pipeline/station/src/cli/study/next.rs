@@ -2,7 +2,8 @@
 
 use super::{open, reading::Reading};
 use crate::cli::{Exit, fail, parts::WhichLedger, say};
-use plumb_ledger::{Query, Reader};
+use plumb_inspection::PartId;
+use plumb_ledger::{PinBook, Query, Reader};
 use plumb_study::{Source, Step, Study, Value, Word};
 use std::{
     io::{self, BufRead as _},
@@ -31,12 +32,12 @@ impl Next {
             Ok(study) => study,
             Err(exit) => return exit,
         };
-        let reader = match &self.from_ledger {
+        let (reader, pins) = match &self.from_ledger {
             Some(_) => match self.which.folder() {
-                Ok(folder) => Some(Reader::new(&folder)),
+                Ok(folder) => (Some(Reader::new(&folder)), Some(PinBook::new(&folder))),
                 Err(exit) => return exit,
             },
-            None => None,
+            None => (None, None),
         };
         say(
             "A value, or `undo` to correct the last one, `quit` to go on another time. Earlier values are not shown.",
@@ -74,12 +75,15 @@ impl Next {
                             continue;
                         }
                     };
-                    if let Err(error) = study.enter(at, value, source) {
+                    if let Err(error) = study.enter(at, value, source.clone()) {
                         say(&error.to_string());
                         continue;
                     }
                     if let Err(error) = study.write(&self.file) {
                         return fail(Exit::Device, error);
+                    }
+                    if let (Some(pins), Source::Part(id)) = (&pins, source) {
+                        self.pin(pins, id);
                     }
                     (last, again) = (Some(at), None);
                     if self.once {
@@ -87,6 +91,15 @@ impl Next {
                     }
                 }
             }
+        }
+    }
+
+    /// A study rests on its parts for as long as it is shown to somebody: no rule of the ledger deletes them.
+    fn pin(&self, pins: &PinBook, id: u32) {
+        let why = format!("measured in the study {}", self.file.display());
+        let pinned = PartId::new(id).map_or(Ok(()), |part| pins.pin(&[(part, None)], "plumb study", &why));
+        if let Err(error) = pinned {
+            say(&format!("The part's record may be deleted by rule one day: {error}"));
         }
     }
 

@@ -7,8 +7,9 @@ use crate::{
     mirrors::Shown,
     state::State,
 };
-use plumb_inspection::RecipeNumber;
+use plumb_inspection::{Cause, RecipeNumber};
 use plumb_plc::{GateStatus, PlcEvent, StationState, VerdictCode};
+use plumb_verdict::Decision;
 use std::time::Instant;
 
 impl VerdictStage {
@@ -121,7 +122,8 @@ impl VerdictStage {
     pub(super) fn tell_state(&mut self, recipe_changing: bool) {
         let condition = self.wires.health.condition();
         let state = StationState {
-            online: !matches!(condition.state, State::Stopped | State::NotReleased),
+            // A PLC shows its parts to a station that is online; while known ones are presented, it is to.
+            online: condition.state == State::Fault || self.wires.health.takes_parts(),
             fault: condition.state == State::Fault,
             recipe_changing,
             recipe: self.wires.desk.current().plan.number,
@@ -137,6 +139,10 @@ impl VerdictStage {
 
     /// Rejecting on mends neither a broken process nor a broken light: the line is asked to stop.
     pub(super) fn watch_trend(&mut self, judged: &Judged) {
+        // What nobody was to judge says nothing of process or light.
+        if judged.verdict.decision == Decision::Missed(Cause::NotReleased) {
+            return;
+        }
         let advice = self.trend.note(judged.verdict.decision, judged.late);
         if self.stop.advise(advice) {
             self.tell_stop();
@@ -169,12 +175,11 @@ impl VerdictStage {
     /// The PLC may trigger when the next part would be judged. While the count of parts is lost it may as well: its parts
     /// are rejected, and a gap between them shows when it can begin anew. While it settles it may not.
     pub(super) fn tell_readiness(&mut self, now: Instant) {
-        let released = !matches!(
-            self.wires.health.condition().state,
-            State::Fault | State::Stopped | State::NotReleased
-        );
         let room = self.open.len() + self.unpaired.len() < self.wires.plan.station.open_parts_max;
-        let ready = released && room && !self.sync.is_settling() && self.wires.desk.is_ready(now);
+        let ready = self.wires.health.takes_parts()
+            && room
+            && !self.sync.is_settling()
+            && self.wires.desk.is_ready(now);
         if let Some(link) = &self.link {
             link.set_ready(ready);
         }

@@ -1,5 +1,4 @@
-//! Is the process what it was? Control charts over the parts that a recipe checked: the share of rejects, what they were
-//! rejected for, and the score of a rule. Pure: records in, figures out.
+//! The charts of one recipe: the share of rejects, what parts were rejected for, and the score of a rule.
 
 use plumb_inspection::PartId;
 use plumb_ledger::{Record, RecordVerdict};

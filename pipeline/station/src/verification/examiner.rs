@@ -6,7 +6,7 @@ use plumb_preprocess::{Cut, Optics, Preprocessor};
 use std::path::Path;
 
 /// A model and the way into it.
-pub(super) struct Examiner {
+pub(crate) struct Examiner {
     model: Model,
     preprocessor: Preprocessor,
     seen: u64,
@@ -14,7 +14,7 @@ pub(super) struct Examiner {
 
 impl Examiner {
     /// For `model`, over the whole frame, without a lens.
-    pub(super) fn new(model: Model) -> Result<Self, String> {
+    pub(crate) fn new(model: Model) -> Result<Self, String> {
         let cut = Cut { region: "whole".into(), rect_px: None, spec: model.info().input.clone() };
         let preprocessor =
             Preprocessor::new(Optics::default(), vec![cut]).map_err(|error| error.to_string())?;
@@ -23,7 +23,7 @@ impl Examiner {
 
     /// What the model finds in `picture`, an encoded file's bytes, and the picture's width and height in px; `file` is
     /// for messages.
-    pub(super) fn examine(&mut self, picture: &[u8], file: &Path) -> Result<(Findings, [f32; 2]), String> {
+    pub(crate) fn examine(&mut self, picture: &[u8], file: &Path) -> Result<(Findings, [f32; 2]), String> {
         let wrong = |says: String| format!("{}: {says}", file.display());
         let picture =
             image::load_from_memory(picture).map_err(|error| wrong(format!("is no picture: {error}")))?;

@@ -8,28 +8,28 @@ use std::path::Path;
 
 /// The whole file. Exporters' own tools may write one too: fields that are not known are passed over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Reference {
+pub(crate) struct Reference {
     /// `plumb.reference/1`.
-    pub(super) schema: String,
+    pub(crate) schema: String,
     /// The program that found it.
-    pub(super) made_by: String,
+    pub(crate) made_by: String,
     /// How far apart two findings may be and still be the same.
     #[serde(default)]
-    pub(super) tolerance: Tolerance,
+    pub(crate) tolerance: Tolerance,
     /// What the program was told: thresholds, mostly. For people.
     #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub(super) settings: Value,
+    pub(crate) settings: Value,
     /// One by one.
-    pub(super) pictures: Vec<Picture>,
+    pub(crate) pictures: Vec<Picture>,
 }
 
 /// How far apart two findings may be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Tolerance {
+pub(crate) struct Tolerance {
     /// Edges, corners and keypoints, in frame px.
-    pub(super) box_px: f32,
+    pub(crate) box_px: f32,
     /// Scores.
-    pub(super) score: f32,
+    pub(crate) score: f32,
 }
 
 impl Default for Tolerance {
@@ -40,38 +40,38 @@ impl Default for Tolerance {
 
 /// One picture, and what is in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Picture {
+pub(crate) struct Picture {
     /// Its name in its folder.
-    pub(super) file: String,
+    pub(crate) file: String,
     /// Its digest, so that another picture of that name is noticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) sha256: Option<String>,
+    pub(crate) sha256: Option<String>,
     /// The raw score of the whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) score: Option<f32>,
+    pub(crate) score: Option<f32>,
     /// Best score first.
-    pub(super) findings: Vec<Seen>,
+    pub(crate) findings: Vec<Seen>,
 }
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// One of the model's labels.
-    pub(super) class: String,
+    pub(crate) class: String,
     /// The model's own.
-    pub(super) score: f32,
+    pub(crate) score: f32,
     /// Left, top, width, height in frame px; a classifier's tool gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) box_px: Option<[f32; 4]>,
+    pub(crate) box_px: Option<[f32; 4]>,
     /// Its outline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) polygon_px: Option<Vec<[f32; 2]>>,
+    pub(crate) polygon_px: Option<Vec<[f32; 2]>>,
     /// x, y and perhaps a score each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) keypoints_px: Option<Vec<Vec<f32>>>,
+    pub(crate) keypoints_px: Option<Vec<Vec<f32>>>,
     /// Frame px² that it covers, where it has a mask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) area_px: Option<f32>,
+    pub(crate) area_px: Option<f32>,
 }
 
 impl Reference {
@@ -79,7 +79,7 @@ impl Reference {
     ///
     /// # Errors
     /// With a sentence that names it.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             format!(
                 "reference {} cannot be read: {error}; --write makes one from what is found now",
@@ -106,7 +106,7 @@ impl Reference {
 
 impl Picture {
     /// What `found` is, to be kept or compared.
-    pub(super) fn of(file: &str, sha256: String, found: &Findings) -> Self {
+    pub(crate) fn of(file: &str, sha256: String, found: &Findings) -> Self {
         Self {
             file: file.to_owned(),
             sha256: Some(sha256),
@@ -117,7 +117,7 @@ impl Picture {
 
     /// With boxes cut to a picture of this width and height, as ours are. What is then empty shows nothing: some tools
     /// let boxes reach out of the picture, or turn them inside out.
-    pub(super) fn within(&self, [w, h]: [f32; 2]) -> Self {
+    pub(crate) fn within(&self, [w, h]: [f32; 2]) -> Self {
         let whole = RectPx { x: 0.0, y: 0.0, w, h };
         let cut = |seen: &Seen| {
             let Some(box_px) = seen.box_px else { return Some(seen.clone()) };

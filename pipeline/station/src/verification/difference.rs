@@ -6,18 +6,18 @@ use serde::Serialize;
 
 /// One thing that is not as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Difference {
-    pub(super) picture: String,
+pub(crate) struct Difference {
+    pub(crate) picture: String,
     /// `missing`, `extra`, `moved`, `score`, `class`, `area`, `keypoints`, `picture`.
-    pub(super) kind: &'static str,
-    pub(super) says: String,
+    pub(crate) kind: &'static str,
+    pub(crate) says: String,
 }
 
 /// Findings whose boxes share this much of their union are of the same thing, if not the same finding.
 const SAME_THING: f32 = 0.3;
 
 /// What differs in `picture` between what is `expected` and what is `found`.
-pub(super) fn findings(
+pub(crate) fn findings(
     picture: &str,
     expected: &[Seen],
     found: &[Seen],
