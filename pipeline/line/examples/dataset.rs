@@ -4,7 +4,8 @@
 //! cargo run -p plumb-line --release --example dataset -- --product washer --seeds 1..9 --parts 500 --share 0.6 --out parts/
 //! ```
 //! For each part: `<seed>-<index>.png` (the picture), `<seed>-<index>.mask.png` (one class id a px) and a line of
-//! `parts.jsonl` with its ground truth. Each part is exposed 0 to 12 ms late, as on a line.
+//! `parts.jsonl` with its ground truth. Each part is exposed 0 to 12 ms late, as on a line; `--late-ms 0 --jitter-px 0
+//! --jitter-deg 0` holds the part still, as a fixture does (a washer lies turned every way all the same).
 
 use std::{collections::HashMap, error::Error, fs, io::Write, path::PathBuf};
 
@@ -26,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(get("--out", "parts"));
     fs::create_dir_all(&out)?;
     let mut list = std::io::BufWriter::new(fs::File::create(out.join("parts.jsonl"))?);
+    let late_ms_max: f64 = get("--late-ms", "12").parse()?;
     let defects = given
         .get("--kind")
         .map(|name| DefectKind::ALL.into_iter().filter(|kind| kind.name() == *name).collect::<Vec<_>>());
@@ -38,12 +40,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             defects: defects.clone().unwrap_or_default(),
             noise: get("--noise", "2.5").parse()?,
             uneven_light: get("--uneven", "0.3").parse()?,
+            pose_jitter_px: get("--jitter-px", "6").parse()?,
+            pose_jitter_deg: get("--jitter-deg", "3").parse()?,
             ..LineConfig::default()
         };
         let scene = Scene::new(&config);
         for index in 0..get("--parts", "100").parse()? {
             let part = Part::draw(&config, index);
-            let late_ms = (index.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 11) as f64 / 2f64.powi(53) * 12.0;
+            let late_ms =
+                (index.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 11) as f64 / 2f64.powi(53) * late_ms_max;
             let along_mm = config.speed_mm_s() * late_ms / 1000.0 - config.camera_mm;
             let pose = part.pose(&config, (along_mm / config.mm_per_px) as f32);
             let (picture, mask) = render(&scene, &part, pose, seed << 32 | index);
