@@ -3,7 +3,12 @@
 use std::process::Command;
 
 fn main() {
-    println!("cargo:rerun-if-changed=../../.git/HEAD");
+    // HEAD names a branch and stays the same from commit to commit; its log does not.
+    for told_by in ["../../.git/HEAD", "../../.git/logs/HEAD"] {
+        if std::path::Path::new(told_by).exists() {
+            println!("cargo:rerun-if-changed={told_by}");
+        }
+    }
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
     let says = |program: &str, args: &[&str]| {
         let output =
