@@ -9,6 +9,7 @@ mod backoff;
 mod event;
 pub mod handshake;
 mod link;
+pub mod pem;
 mod port;
 pub mod probe;
 pub mod protocol;

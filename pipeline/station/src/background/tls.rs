@@ -2,23 +2,20 @@
 
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use plumb_console::ConsoleTls;
+use plumb_plc::pem;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::{
     ServerConfig,
     crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer},
 };
 use sha2::{Digest as _, Sha256};
-use std::{
-    fs, io,
-    net::SocketAddr,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::Path,
-    sync::Arc,
-};
-use x509_parser::{
-    certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _, time::ASN1Time,
-};
+use std::{fs, io, net::SocketAddr, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc};
+use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _};
+
+/// What the config calls the two files.
+const CERTIFICATE: &str = "[console.tls] certificate";
+const KEY: &str = "[console.tls] key";
 
 /// A certificate of the station's own is good for so long, and made anew when so little is left.
 const YEARS: i64 = 5;
@@ -35,9 +32,10 @@ pub(super) struct Identity {
 pub(crate) fn file_problems(tls: &ConsoleTls) -> Vec<String> {
     let (Some(certificate), Some(key)) = (&tls.certificate, &tls.key) else { return Vec::new() };
     let mut problems = Vec::new();
-    let chain = chain(certificate).map_err(|says| problems.push(says)).ok();
-    let key = private_key(key).map_err(|says| problems.push(says)).ok();
-    problems.extend(chain.as_ref().and_then(|chain| out_of_date(chain.first()?, certificate)));
+    let chain = pem::certificates(CERTIFICATE, certificate).map_err(|says| problems.push(says)).ok();
+    let key = pem::private_key(KEY, key).map_err(|says| problems.push(says)).ok();
+    problems
+        .extend(chain.as_ref().and_then(|chain| pem::out_of_date(CERTIFICATE, chain.first()?, certificate)));
     if let (Some(chain), Some(key)) = (chain, key)
         && let Err(says) = server(chain, key)
     {
@@ -62,12 +60,12 @@ pub(super) fn identity(tls: &ConsoleTls, data: &Path, listen: SocketAddr) -> io:
             (certificate, key)
         }
     };
-    let chain = chain(&certificate).map_err(io::Error::other)?;
+    let chain = pem::certificates(CERTIFICATE, &certificate).map_err(io::Error::other)?;
     let shown: Vec<String> = match chain.first() {
         Some(first) => Sha256::digest(first).iter().map(|byte| format!("{byte:02X}")).collect(),
         None => Vec::new(),
     };
-    let key = private_key(&key).map_err(io::Error::other)?;
+    let key = pem::private_key(KEY, &key).map_err(io::Error::other)?;
     let config = Arc::new(server(chain, key).map_err(io::Error::other)?);
     Ok(Identity { config, fingerprint: shown.join(":") })
 }
@@ -83,51 +81,6 @@ fn server(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> R
     })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
-}
-
-fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let shown = file.display();
-    match CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
-        Ok(chain) if !chain.is_empty() => Ok(chain),
-        Ok(_) => Err(format!(
-            "[console.tls] certificate {shown} has no certificate in it; expected a PEM file with BEGIN CERTIFICATE"
-        )),
-        Err(error) => Err(format!("[console.tls] certificate {shown} cannot be read: {error}")),
-    }
-}
-
-fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let shown = file.display();
-    let mode = fs::metadata(file)
-        .map_err(|error| format!("[console.tls] key {shown} cannot be read: {error}"))?
-        .permissions()
-        .mode()
-        & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(format!(
-            "[console.tls] key {shown} can be read by others (mode {mode:03o}); run: chmod 600 {shown}"
-        ));
-    }
-    PrivateKeyDer::from_pem_file(file).map_err(|error| {
-        format!("[console.tls] key {shown} has no private key in it ({error}); expected a PEM file")
-    })
-}
-
-/// Browsers would refuse it; better to hear that here.
-fn out_of_date(own: &CertificateDer<'_>, file: &Path) -> Option<String> {
-    let (_, certificate) = X509Certificate::from_der(own).ok()?; // what cannot be parsed, rustls refuses in its words
-    let (validity, file, now) = (certificate.validity(), file.display(), ASN1Time::now());
-    if now > validity.not_after {
-        let until = validity.not_after;
-        Some(format!("[console.tls] certificate {file} has expired on {until}; have it renewed"))
-    } else if now < validity.not_before {
-        let from = validity.not_before;
-        Some(format!(
-            "[console.tls] certificate {file} is valid from {from} only; check this machine's clock"
-        ))
-    } else {
-        None
-    }
 }
 
 /// What people may type: what the config says, this machine's name, the address that is listened on, and this machine itself.
@@ -146,7 +99,8 @@ fn names(tls: &ConsoleTls, listen: SocketAddr) -> Vec<String> {
 
 /// Whether there is a pair that goes together, covers `names` and lasts.
 fn is_good(certificate: &Path, key: &Path, names: &[String]) -> bool {
-    let (Ok(chain), Ok(key)) = (chain(certificate), private_key(key)) else { return false };
+    let read = (pem::certificates(CERTIFICATE, certificate), pem::private_key(KEY, key));
+    let (Ok(chain), Ok(key)) = read else { return false };
     let lasts = chain.first().is_some_and(|own| {
         X509Certificate::from_der(own).is_ok_and(|(_, own)| {
             let covered: Vec<String> = match own.subject_alternative_name() {
@@ -209,6 +163,7 @@ fn write(file: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn listen() -> SocketAddr {
         SocketAddr::from(([192, 0, 2, 7], 8443))

@@ -4,23 +4,21 @@
 mod refusal;
 mod role;
 
-use crate::Role;
+use crate::{Role, pem};
 pub(super) use refusal::{fault, refusal};
 pub(super) use role::role_of;
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
     server::WebPkiClientVerifier,
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-use x509_parser::{certificate::X509Certificate, prelude::FromDer as _};
 
 /// `tls` in the `[plc]` table. The files are PEM, and are read when the link starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,14 +129,19 @@ impl TlsConfig {
     fn read(&self) -> Result<Files, Vec<String>> {
         let mut problems = Vec::new();
         let mut roots = RootCertStore::empty();
-        for authority in certificates("ca", &self.ca, &mut problems) {
+        for authority in
+            pem::certificates("plc tls.ca", &self.ca).map_err(|says| problems.push(says)).unwrap_or_default()
+        {
             if let Err(error) = roots.add(authority) {
                 problems.push(format!("plc tls.ca {}: {error}", self.ca.display()));
             }
         }
-        let chain = certificates("certificate", &self.certificate, &mut problems);
-        problems.extend(chain.first().and_then(|own| out_of_date(own, &self.certificate)));
-        let key = private_key(&self.key).map_err(|problem| problems.push(problem)).ok();
+        let chain = pem::certificates("plc tls.certificate", &self.certificate);
+        let chain = chain.map_err(|says| problems.push(says)).unwrap_or_default();
+        problems.extend(
+            chain.first().and_then(|own| pem::out_of_date("plc tls.certificate", own, &self.certificate)),
+        );
+        let key = pem::private_key("plc tls.key", &self.key).map_err(|problem| problems.push(problem)).ok();
         match key {
             Some(key) if problems.is_empty() => Ok(Files { roots, chain, key }),
             _ => Err(problems),
@@ -155,47 +158,4 @@ struct Files {
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
-}
-
-fn certificates(key: &str, file: &Path, problems: &mut Vec<String>) -> Vec<CertificateDer<'static>> {
-    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let problem = match read {
-        Ok(certificates) if !certificates.is_empty() => return certificates,
-        Ok(_) => "has no certificate in it; expected a PEM file with BEGIN CERTIFICATE".to_owned(),
-        Err(error) => format!("cannot be read: {error}"),
-    };
-    problems.push(format!("plc tls.{key} {} {problem}", file.display()));
-    Vec::new()
-}
-
-fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let shown = file.display();
-    let mode = std::fs::metadata(file)
-        .map_err(|error| format!("plc tls.key {shown} cannot be read: {error}"))?
-        .permissions()
-        .mode()
-        & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(format!(
-            "plc tls.key {shown} can be read by others (mode {mode:03o}); run: chmod 600 {shown}"
-        ));
-    }
-    PrivateKeyDer::from_pem_file(file).map_err(|error| {
-        format!("plc tls.key {shown} has no private key in it ({error}); expected a PEM file")
-    })
-}
-
-/// The other end would refuse it; better to hear that here.
-fn out_of_date(own: &CertificateDer<'_>, file: &Path) -> Option<String> {
-    let (_, certificate) = X509Certificate::from_der(own).ok()?; // what cannot be parsed, rustls refuses in its words
-    let (validity, file) = (certificate.validity(), file.display());
-    let now = x509_parser::time::ASN1Time::now();
-    if now > validity.not_after {
-        Some(format!("plc tls.certificate {file} has expired on {}; have it renewed", validity.not_after))
-    } else if now < validity.not_before {
-        let from = validity.not_before;
-        Some(format!("plc tls.certificate {file} is valid from {from} only; check this machine's clock"))
-    } else {
-        None
-    }
 }
